@@ -1,0 +1,219 @@
+"""Every error a user can meet, drawn in one place.
+
+LakehouseError
+├── UsageError                 the request is wrong; nothing ran (exit code 2)
+│   ├── InvalidSetting
+│   ├── UnknownAsset, UnknownTimeframe, UnknownProvider, UnknownTable
+│   ├── InvalidWindow, InvalidFilter, InvalidQuery, InvalidRetention
+│   └── NothingToResume
+├── EngineError
+│   ├── JavaMissing, JarsMissing
+│   └── EngineStartFailed, EngineUnreachable
+├── SourceError                a provider or a file did not give its rows
+│   ├── SourceUnavailable, RateLimited, BadAnswer, RequestRefused
+│   ├── CircuitOpen, NoHistory, AllSourcesFailed
+│   └── NoFiles, UnreadableFile
+├── GateError
+│   ├── InvalidSuite
+│   └── BatchQuarantined
+├── BuildFailed
+├── WriteConflict
+├── DeadLetterError
+│   └── UnreadableDeadLetter, UnknownDeadLetter
+└── TimeTravelError
+    └── VersionGone, UnknownVersion, BeforeFirstVersion
+
+Each class states its message once, as a template over its facts; the facts are attributes too.
+"""
+
+from __future__ import annotations
+
+from typing import Any, ClassVar
+
+
+class LakehouseError(Exception):
+    """Root of the tree. `facts` fill the template and are readable as attributes."""
+
+    template: ClassVar[str] = "{what}"
+    exit_code: ClassVar[int] = 1
+
+    def __init__(self, **facts: Any) -> None:
+        self.facts = facts
+        super().__init__(self.template.format(**facts))
+
+    def __getattr__(self, name: str) -> Any:
+        try:
+            return self.__dict__["facts"][name]
+        except KeyError:
+            raise AttributeError(name) from None
+
+    def __reduce__(self) -> tuple[Any, ...]:
+        return (_rebuild, (type(self), self.facts))
+
+
+def _rebuild(kind: type[LakehouseError], facts: dict[str, Any]) -> LakehouseError:
+    return kind(**facts)
+
+
+class UsageError(LakehouseError):
+    exit_code = 2
+
+
+class InvalidSetting(UsageError):
+    template = "Setting {name} is wrong: {problem}. Correct it in {where}."
+
+
+class UnknownAsset(UsageError):
+    template = (
+        "Unknown asset {asset_pair}. Known assets: {known}. "
+        "A new one needs an entry under `assets` in {where}."
+    )
+
+
+class UnknownTimeframe(UsageError):
+    template = "Unknown timeframe {timeframe}. Known timeframes: {known}."
+
+
+class UnknownProvider(UsageError):
+    template = "Unknown provider {provider}. Known providers: {known}."
+
+
+class UnknownTable(UsageError):
+    template = "There is no table {table}. Tables in this lakehouse: {known}."
+
+
+class InvalidWindow(UsageError):
+    template = "The time range is wrong: {problem}."
+
+
+class InvalidFilter(UsageError):
+    template = "The filter {value} is wrong: {problem}."
+
+
+class InvalidQuery(UsageError):
+    template = "The query cannot run: {problem}"
+
+
+class InvalidRetention(UsageError):
+    template = (
+        "Vacuum with {hours} h would remove versions younger than the safe retention of {safe} h "
+        "of {table}. Pass {word} if that is what you want."
+    )
+
+
+class NothingToResume(UsageError):
+    template = "No unfinished backfill matches these flags. Run `lakehouse backfill` without --resume."
+
+
+class EngineError(LakehouseError):
+    pass
+
+
+class JavaMissing(EngineError):
+    template = "Spark needs Java 17, and {found}: install a Java 17 runtime and set JAVA_HOME to it."
+
+
+class JarsMissing(EngineError):
+    template = "The engine's JARs are not in {path}: run `make setup`."
+
+
+class EngineStartFailed(EngineError):
+    template = "The {engine} engine did not start: {problem}. Its log: {log}"
+
+
+class EngineUnreachable(EngineError):
+    template = "No engine answers at {remote}: {problem}. Try `lakehouse doctor`."
+
+
+class SourceError(LakehouseError):
+    pass
+
+
+class SourceUnavailable(SourceError):
+    template = "{provider} did not answer for {subject} after {attempts} attempts: {problem}."
+
+
+class RateLimited(SourceError):
+    template = "{provider} limits the rate of calls for {subject}; it asks to wait {seconds} s."
+
+
+class BadAnswer(SourceError):
+    template = "{provider} answered for {subject} with something that is not its format: {problem}."
+
+
+class RequestRefused(SourceError):
+    template = "{provider} refuses {subject}: {problem}."
+
+
+class CircuitOpen(SourceError):
+    template = "{provider} failed {failures} times in a row and is left alone until {until}."
+
+
+class NoHistory(SourceError):
+    template = "{provider} keeps {subject} only from {first} on; {asked} was asked for."
+
+
+class AllSourcesFailed(SourceError):
+    template = "No provider could serve {subject}. {problems}"
+
+
+class NoFiles(SourceError):
+    exit_code = 2
+    template = "No file matches {pattern}."
+
+
+class UnreadableFile(SourceError):
+    template = "{path} cannot be landed: {problem}."
+
+
+class GateError(LakehouseError):
+    pass
+
+
+class InvalidSuite(GateError):
+    template = "The suite {path} is wrong: {problem}."
+
+
+class BatchQuarantined(GateError):
+    template = (
+        "{table}: {rejected} of {rows} rows of {subject} failed the gate ({percent:.1f} %, tolerance "
+        "{tolerance:.1f} %): {reasons}. Nothing of it was published. Dead letters: {dead_letters}. "
+        "See `lakehouse dlq list --table {table}`."
+    )
+
+
+class BuildFailed(LakehouseError):
+    template = "Building {what} failed: {problem}. Log: {log}"
+
+
+class WriteConflict(LakehouseError):
+    template = "{table} was changed by other writers {attempts} times in a row. Run the command again."
+
+
+class DeadLetterError(LakehouseError):
+    pass
+
+
+class UnreadableDeadLetter(DeadLetterError):
+    template = "The dead letter {path} cannot be read ({problem}); it was skipped and left in place."
+
+
+class UnknownDeadLetter(DeadLetterError):
+    exit_code = 2
+    template = "There is no dead letter {name}. `lakehouse dlq list` shows what there is."
+
+
+class TimeTravelError(LakehouseError):
+    pass
+
+
+class VersionGone(TimeTravelError):
+    template = "Version {version} of {table} is gone (vacuumed). Readable: {readable}."
+
+
+class UnknownVersion(TimeTravelError):
+    template = "{table} has no version {version}. It has versions {first} to {last}."
+
+
+class BeforeFirstVersion(TimeTravelError):
+    template = "{table} did not exist at {asked}: its first version is of {first}."

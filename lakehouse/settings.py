@@ -1,0 +1,174 @@
+"""Settings: conf/lakehouse.yml, overridden by LAKEHOUSE__… environment variables."""
+
+from __future__ import annotations
+
+import os
+from functools import lru_cache
+from pathlib import Path
+from typing import Any, Literal
+
+import yaml
+from pydantic import BaseModel, ConfigDict, Field, HttpUrl, SecretStr, ValidationError, field_validator
+from pydantic_settings import (
+    BaseSettings,
+    PydanticBaseSettingsSource,
+    SettingsConfigDict,
+    YamlConfigSettingsSource,
+)
+
+from lakehouse.errors import InvalidSetting, UnknownAsset, UnknownProvider
+
+PROJECT = Path(__file__).resolve().parents[1]
+Dialect = Literal["binance", "coinbase", "kraken", "alpha_vantage", "oanda"]
+TimeframeName = Literal["1m", "5m", "15m", "1h", "4h", "1d"]
+SECRET_FIELDS = {"api_key", "token"}
+
+
+class Asset(BaseModel):
+    """A pair that may be landed; `symbols` names it where a provider's own rule does not fit."""
+
+    model_config = ConfigDict(extra="forbid", frozen=True)
+
+    base: str
+    quote: str
+    symbols: dict[str, str] = {}
+    min_price: float = Field(default=0.0001, ge=0)
+    max_price: float = Field(default=1_000_000, gt=0)
+
+
+class Provider(BaseModel):
+    """Where a provider answers, in which dialect, and how gently it wants to be asked."""
+
+    model_config = ConfigDict(extra="forbid", frozen=True)
+
+    dialect: Dialect
+    base_url: HttpUrl | None = None
+    calls_per_minute: int | None = Field(default=None, gt=0)
+    timeout_seconds: float = Field(default=10, gt=0)
+    attempts: int = Field(default=3, ge=1)
+    backoff_seconds: float = Field(default=0.5, ge=0)
+    break_after_failures: int = Field(default=5, ge=1)
+    break_seconds: float = Field(default=30, ge=0)
+    api_key: SecretStr | None = None
+    token: SecretStr | None = None
+
+
+class SparkOptions(BaseModel):
+    model_config = ConfigDict(extra="forbid", frozen=True)
+
+    driver_memory: str = Field(default="3g", pattern=r"^\d+[kmg]$")
+    cores: int = Field(default=2, gt=0)
+
+
+class BackfillDefaults(BaseModel):
+    model_config = ConfigDict(extra="forbid", frozen=True)
+
+    timeframes: tuple[TimeframeName, ...] = ("1m", "5m", "15m", "1h", "4h", "1d")
+    days: int = Field(default=7, gt=0)
+    window: str = "1d"
+    concurrency: int = Field(default=4, gt=0, le=64)
+
+
+class SimulatedExchange(BaseModel):
+    """Faults the embedded exchange plays on request: shares of answers or of candles, 0 to 1."""
+
+    model_config = ConfigDict(extra="forbid", frozen=True)
+
+    seed: int = 7
+    server_errors: float = Field(default=0, ge=0, le=1)
+    rate_limits: float = Field(default=0, ge=0, le=1)
+    slow_answers: float = Field(default=0, ge=0, le=1)
+    malformed_json: float = Field(default=0, ge=0, le=1)
+    corrupted_candles: float = Field(default=0, ge=0, le=1)
+
+
+class Settings(BaseSettings):
+    model_config = SettingsConfigDict(
+        env_prefix="LAKEHOUSE__", env_nested_delimiter="__", extra="forbid", frozen=True
+    )
+
+    root: Path
+    engine: Literal["spark", "sail"] = "spark"
+    spark: SparkOptions = SparkOptions()
+    backfill: BackfillDefaults = BackfillDefaults()
+    simulated: SimulatedExchange = SimulatedExchange()
+    provider_preference: tuple[str, ...]
+    provider: str = "simulated"
+    providers: dict[str, Provider]
+    assets: dict[str, Asset]
+    retention_hours: float = Field(default=720, ge=0)
+    tolerance: float = Field(default=0.10, ge=0, le=1)
+
+    @field_validator("assets", mode="before")
+    @classmethod
+    def _fold_case(cls, assets: dict[str, dict[str, Any]]) -> dict[str, dict[str, Any]]:
+        # Environment variables arrive in lower case; the file's entry and theirs are one asset.
+        folded: dict[str, dict[str, Any]] = {}
+        for name, entry in assets.items():
+            folded.setdefault(name.upper(), {}).update(entry)
+        return folded
+
+    @classmethod
+    def settings_customise_sources(
+        cls, settings_cls: type[BaseSettings], **sources: PydanticBaseSettingsSource
+    ) -> tuple[PydanticBaseSettingsSource, ...]:
+        file = YamlConfigSettingsSource(settings_cls, yaml_file=config_file())
+        return sources["init_settings"], sources["env_settings"], file
+
+    def asset(self, asset_pair: str) -> Asset:
+        """The asset's entry. Raises UnknownAsset."""
+        try:
+            return self.assets[asset_pair]
+        except KeyError:
+            raise UnknownAsset(
+                asset_pair=asset_pair, known=", ".join(self.assets), where=config_file()
+            ) from None
+
+    def provider_named(self, name: str) -> Provider:
+        """The provider's entry. Raises UnknownProvider."""
+        try:
+            return self.providers[name]
+        except KeyError:
+            raise UnknownProvider(provider=name, known=", ".join(self.providers)) from None
+
+    @property
+    def lake(self) -> Path:
+        """The lake directory, absolute."""
+        return self.root if self.root.is_absolute() else PROJECT / self.root
+
+
+def config_file() -> Path:
+    return Path(os.environ.get("LAKEHOUSE_CONFIG", PROJECT / "conf" / "lakehouse.yml"))
+
+
+@lru_cache
+def load_settings() -> Settings:
+    """The settings of this process. Raises InvalidSetting, naming the first wrong one."""
+    _refuse_secrets_in_file()
+    try:
+        return Settings()
+    except ValidationError as error:
+        raise _invalid(error) from None
+
+
+def _invalid(error: ValidationError) -> InvalidSetting:
+    first = error.errors(include_url=False, include_input=False)[0]
+    path = [str(part) for part in first["loc"]]
+    variable = "LAKEHOUSE__" + "__".join(part.upper() for part in path)
+    where = f"the environment ({variable})" if variable in os.environ else str(config_file())
+    return InvalidSetting(name=".".join(path), problem=first["msg"], where=where)
+
+
+def _refuse_secrets_in_file() -> None:
+    try:
+        content: Any = yaml.safe_load(config_file().read_text())
+    except (OSError, yaml.YAMLError) as error:
+        problem = f"the file cannot be read: {error}"
+        raise InvalidSetting(name="(file)", problem=problem, where=config_file()) from None
+    for name, provider in (content or {}).get("providers", {}).items():
+        for field in SECRET_FIELDS & set(provider):
+            raise InvalidSetting(
+                name=f"providers.{name}.{field}",
+                problem="secrets come from the environment only",
+                where=f"the environment (LAKEHOUSE__PROVIDERS__{name.upper()}__{field.upper()})",
+            )
