@@ -102,7 +102,7 @@ class InvalidRetention(UsageError):
 
 
 class NothingToResume(UsageError):
-    template = "No unfinished backfill matches these flags. Run `lakehouse backfill` without --resume."
+    template = "No unfinished backfill matches these flags. Run it without --resume."
 
 
 class EngineError(LakehouseError):
@@ -110,7 +110,7 @@ class EngineError(LakehouseError):
 
 
 class JavaMissing(EngineError):
-    template = "Spark needs Java 17, and {found}: install a Java 17 runtime and set JAVA_HOME to it."
+    template = "Spark needs Java 17, and {found}: install it and set JAVA_HOME to it."
 
 
 class JarsMissing(EngineError):
@@ -176,8 +176,9 @@ class InvalidSuite(GateError):
 
 class BatchQuarantined(GateError):
     template = (
-        "{table}: {rejected} of {rows} rows of {subject} failed the gate ({percent:.1f} %, tolerance "
-        "{tolerance:.1f} %): {reasons}. Nothing of it was published. Dead letters: {dead_letters}. "
+        "{table}: {rejected} of {rows} rows of {subject} failed the gate ({percent:.1f} %, "
+        "tolerance {tolerance:.1f} %): {reasons}. Nothing of it was published. "
+        "Dead letters: {dead_letters}. "
         "See `lakehouse dlq list --table {table}`."
     )
 
@@ -187,7 +188,7 @@ class BuildFailed(LakehouseError):
 
 
 class WriteConflict(LakehouseError):
-    template = "{table} was changed by other writers {attempts} times in a row. Run the command again."
+    template = "Other writers changed {table} {attempts} times in a row. Run the command again."
 
 
 class DeadLetterError(LakehouseError):
@@ -195,7 +196,7 @@ class DeadLetterError(LakehouseError):
 
 
 class UnreadableDeadLetter(DeadLetterError):
-    template = "The dead letter {path} cannot be read ({problem}); it was skipped and left in place."
+    template = "The dead letter {path} cannot be read ({problem}); it was left where it is."
 
 
 class UnknownDeadLetter(DeadLetterError):

@@ -32,7 +32,7 @@ class Column:
 
 @dataclass(frozen=True, slots=True)
 class Table:
-    """What the lakehouse knows of a table. `retention_hours` and `tolerance` of None: the default."""
+    """What the lakehouse knows of a table; no retention or tolerance of its own: the default."""
 
     layer: str
     name: str
@@ -99,7 +99,7 @@ OPS = (
     Table(
         layer="ops",
         name="progress",
-        grain="one row per attempt at a window of an asset, timeframe and provider; the last counts",
+        grain="one row per attempt at a window of an asset and timeframe; the last counts",
         columns=(
             *RANGE,
             Column("window_start", "timestamp", "Start of the window, inclusive, UTC"),
@@ -196,7 +196,7 @@ OPS = (
             Column("asset_pair", "string", "Asset"),
             Column("timeframe", "string", "Timeframe"),
             Column("since", "timestamp", "First candle that arrived, UTC"),
-            Column("lookback_from", "timestamp", "First settled candle its recomputation needs, UTC"),
+            Column("lookback_from", "timestamp", "First settled candle it needs, UTC"),
         ),
         keys=("build_id", "asset_pair", "timeframe"),
     ),

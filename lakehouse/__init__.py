@@ -1,0 +1,1 @@
+"""A market-data lakehouse on Spark, Delta Lake, dbt and Great Expectations."""

@@ -1,0 +1,102 @@
+"""How each engine is started: Apache Spark's Connect server on the JVM, or Sail's."""
+
+from __future__ import annotations
+
+import sys
+from pathlib import Path
+
+import pyspark
+
+from lakehouse.engine.java import java_binary
+from lakehouse.errors import JarsMissing
+from lakehouse.services import Service
+from lakehouse.settings import PROJECT, Settings
+
+NAME = "engine"
+JARS = PROJECT / ".cache" / "jars"
+CONNECT_SERVER = "org.apache.spark.sql.connect.service.SparkConnectServer"
+DELTA_DEFAULT = "spark.databricks.delta.properties.defaults"
+
+
+def engine_service(settings: Settings) -> Service:
+    """The engine of the settings' lake. Raises JavaMissing or JarsMissing for Spark."""
+    if settings.engine == "sail":
+        return _sail(settings)
+    return _spark(settings)
+
+
+def _sail(settings: Settings) -> Service:
+    sail = str(Path(sys.executable).with_name("sail"))
+
+    def command(port: int) -> list[str]:
+        return [sail, "spark", "server", "--ip", "127.0.0.1", "--port", str(port)]
+
+    return Service(NAME, "sail", settings.lake, command, _environment(settings))
+
+
+def _spark(settings: Settings) -> Service:
+    java = java_binary()
+    jars = sorted(str(jar) for jar in JARS.glob("*.jar"))
+    if not jars:
+        raise JarsMissing(path=JARS)
+
+    def command(port: int) -> list[str]:
+        return [*_submit(java), *_options(spark_conf(settings, port, jars)), "spark-internal"]
+
+    return Service(NAME, "spark", settings.lake, command, _environment(settings))
+
+
+def _submit(java: Path) -> list[str]:
+    home = Path(pyspark.__file__).parent
+    return [
+        # spark-submit itself would look for another Java by its own rules
+        "env",
+        f"JAVA_HOME={java.resolve().parents[1]}",
+        str(home / "bin" / "spark-submit"),
+        "--class",
+        CONNECT_SERVER,
+    ]
+
+
+def _options(conf: dict[str, str]) -> list[str]:
+    return [part for key, value in conf.items() for part in ("--conf", f"{key}={value}")]
+
+
+def _environment(settings: Settings) -> dict[str, str]:
+    return {
+        "PYSPARK_PYTHON": sys.executable,
+        "SPARK_LOCAL_IP": "127.0.0.1",
+        "SPARK_CONF_DIR": str(PROJECT / "conf" / "spark"),
+        "TZ": "UTC",
+    }
+
+
+def spark_conf(settings: Settings, port: int, jars: list[str]) -> dict[str, str]:
+    """The embedded server's configuration, fitted to a small machine."""
+    cores = str(settings.spark.cores)
+    scratch = settings.lake / ".services"
+    return {
+        "spark.master": f"local[{cores}]",
+        "spark.app.name": f"lakehouse {settings.lake}",
+        "spark.jars": ",".join(jars),
+        "spark.driver.memory": settings.spark.driver_memory,
+        "spark.driver.extraJavaOptions": "-Duser.timezone=UTC -XX:+UseParallelGC",
+        "spark.connect.grpc.binding.address": "127.0.0.1",
+        "spark.connect.grpc.binding.port": str(port),
+        "spark.connect.grpc.maxInboundMessageSize": str(256 * 1024 * 1024),
+        "spark.ui.enabled": "false",
+        "spark.local.dir": str(scratch / "tmp"),
+        "spark.sql.warehouse.dir": str(scratch / "warehouse"),
+        "spark.sql.extensions": "io.delta.sql.DeltaSparkSessionExtension",
+        "spark.sql.catalog.spark_catalog": "org.apache.spark.sql.delta.catalog.DeltaCatalog",
+        "spark.sql.session.timeZone": "UTC",
+        # Delta forces no timestamp type on its files; INT96 would leave them without statistics.
+        "spark.sql.parquet.outputTimestampType": "TIMESTAMP_MICROS",
+        "spark.sql.shuffle.partitions": cores,
+        "spark.sql.adaptive.coalescePartitions.parallelismFirst": "false",
+        "spark.databricks.delta.snapshotPartitions": cores,
+        "spark.databricks.delta.retentionDurationCheck.enabled": "false",
+        # Readers such as Polars and delta-rs must be able to follow.
+        f"{DELTA_DEFAULT}.enableDeletionVectors": "false",
+        f"{DELTA_DEFAULT}.checkpointInterval": "50",
+    }

@@ -1,0 +1,61 @@
+"""One warm Spark engine for the whole run; each test gets a lake of its own on it."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+from pyspark.sql import SparkSession
+
+from lakehouse import services
+from lakehouse.engine import connect, engine_service, register_tables
+from lakehouse.settings import Settings, load_settings
+from lakehouse.tables import LAYERS
+
+
+def settings_for(lake: Path, **changes: object) -> Settings:
+    return load_settings().model_copy(update={"root": lake, **changes})
+
+
+@pytest.fixture(scope="session")
+def engine_home(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Settings]:
+    settings = settings_for(tmp_path_factory.mktemp("engine-home"))
+    yield settings
+    services.stop(settings.lake, "engine")
+
+
+@pytest.fixture(scope="session")
+def spark_remote(engine_home: Settings) -> Iterator[str]:
+    """Address of the run's Spark engine, also in SPARK_REMOTE for whatever the tests start."""
+    remote = f"sc://127.0.0.1:{engine_service(engine_home).ensure().port}"
+    with pytest.MonkeyPatch.context() as environment:
+        environment.setenv("SPARK_REMOTE", remote)
+        yield remote
+
+
+@pytest.fixture(scope="session")
+def spark(spark_remote: str, engine_home: Settings) -> Iterator[SparkSession]:
+    session = connect(engine_home)
+    yield session
+    session.stop()
+
+
+@pytest.fixture
+def settings(tmp_path: Path) -> Settings:
+    """Settings of an empty lake; no engine needed."""
+    return settings_for(tmp_path / "lake")
+
+
+@pytest.fixture
+def lake(spark: SparkSession, settings: Settings) -> Settings:
+    """Settings of an empty lake that the run's Spark session serves."""
+    forget_tables(spark)
+    register_tables(spark, settings)
+    return settings
+
+
+def forget_tables(session: SparkSession) -> None:
+    """Drop the names of the lake before; its tables are external, so their files stay."""
+    for layer in LAYERS:
+        session.sql(f"DROP SCHEMA IF EXISTS {layer} CASCADE")
