@@ -11,7 +11,7 @@ LakehouseError
 │   └── EngineStartFailed, EngineUnreachable
 ├── SourceError                a provider or a file did not give its rows
 │   ├── SourceUnavailable, RateLimited, BadAnswer, RequestRefused
-│   ├── CircuitOpen, NoHistory, AllSourcesFailed
+│   ├── CircuitOpen, NoHistory, AllSourcesFailed, FetchCancelled
 │   └── NoFiles, UnreadableFile
 ├── GateError
 │   ├── InvalidSuite
@@ -155,6 +155,10 @@ class NoHistory(SourceError):
 
 class AllSourcesFailed(SourceError):
     template = "No provider could serve {subject}. {problems}"
+
+
+class FetchCancelled(SourceError):
+    template = "Fetching {subject} was stopped."
 
 
 class NoFiles(SourceError):

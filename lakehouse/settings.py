@@ -102,10 +102,12 @@ class Settings(BaseSettings):
     simulated: SimulatedExchange = SimulatedExchange()
     provider_preference: tuple[str, ...]
     provider: str = "simulated"
+    fallback: bool = True
     providers: dict[str, Provider]
     assets: dict[str, Asset]
     retention_hours: float = Field(default=720, ge=0)
     tolerance: float = Field(default=0.10, ge=0, le=1)
+    quarantine_from_rows: int = Field(default=3, ge=1)
 
     @field_validator("assets", mode="before")
     @classmethod

@@ -1,0 +1,22 @@
+"""The embedded exchange: real HTTP, real shapes, made-up prices, and faults on request."""
+
+from lakehouse.simulated.corruption import Corruption, corrupted
+from lakehouse.simulated.exchange import Exchange
+from lakehouse.simulated.faults import Faults
+from lakehouse.simulated.market import Market
+from lakehouse.simulated.pairs import Pair, pair_of
+from lakehouse.simulated.running import RunningExchange, base_url, running_exchange, serve
+
+__all__ = [
+    "Corruption",
+    "Exchange",
+    "Faults",
+    "Market",
+    "Pair",
+    "RunningExchange",
+    "base_url",
+    "corrupted",
+    "pair_of",
+    "running_exchange",
+    "serve",
+]
