@@ -1,0 +1,154 @@
+"""What bronze brought since the last build, read from Delta's own log.
+
+A build notes the bronze versions it took in. The files that later commits added tell, by their
+partition and statistics, from which candle on each asset and timeframe has news; a late candle
+counts like a new one. The cost follows the commits since, not the table.
+"""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterator
+from dataclasses import dataclass
+from datetime import datetime
+from pathlib import Path
+from typing import Any
+
+from deltalake import DeltaTable
+from pyspark.sql import SparkSession
+
+from lakehouse import ops
+from lakehouse.indicators import LOOKBACK
+from lakehouse.settings import Settings
+from lakehouse.tables import Table, bronze_table
+from lakehouse.timeframes import EPOCH, TIMEFRAMES, step
+
+Versions = dict[str, int]
+SILVER = "silver.market_data_enriched"
+
+
+@dataclass(frozen=True, slots=True)
+class Arrival:
+    """An asset and timeframe with news; `since` is the first candle that is new or changed."""
+
+    asset_pair: str
+    timeframe: str
+    since: datetime
+
+
+def bronze_versions(settings: Settings) -> Versions:
+    """Present version of each bronze candle table that exists, by timeframe."""
+    paths = {timeframe: bronze_table(timeframe).path(settings.lake) for timeframe in TIMEFRAMES}
+    return {
+        timeframe: DeltaTable(str(path)).version()
+        for timeframe, path in paths.items()
+        if DeltaTable.is_deltatable(str(path))
+    }
+
+
+@dataclass(frozen=True, slots=True)
+class LastBuild:
+    """When the last successful build began, and the bronze versions it took in, by timeframe."""
+
+    built_at: datetime
+    versions: Versions
+
+
+def last_build(settings: Settings) -> LastBuild | None:
+    """The last build that succeeded; None before the first."""
+    builds = ops.read(settings, "ops.builds").to_pylist()
+    if not builds:
+        return None
+    last = max(builds, key=lambda build: build["built_at"])
+    return LastBuild(last["built_at"], dict(json.loads(last["bronze_versions"])))
+
+
+def find_arrivals(settings: Settings, built: Versions, present: Versions) -> list[Arrival]:
+    """Assets and timeframes with news between the built and the present bronze versions."""
+    return [
+        Arrival(asset_pair, timeframe, since)
+        for timeframe, version in present.items()
+        for asset_pair, since in sorted(
+            _news(settings, bronze_table(timeframe), built.get(timeframe, -1), version).items()
+        )
+    ]
+
+
+def _news(settings: Settings, table: Table, built: int, present: int) -> dict[str, datetime]:
+    since: dict[str, datetime] = {}
+    for version in range(built + 1, present + 1):
+        commit = table.path(settings.lake) / "_delta_log" / f"{version:020d}.json"
+        if not commit.exists():
+            # Log clean-up was here before the build: everything may be new.
+            return dict.fromkeys(_assets(settings, table), EPOCH)
+        for asset_pair, first in _changed_files(commit):
+            since[asset_pair] = min(first, since.get(asset_pair, first))
+    return since
+
+
+def _changed_files(commit: Path) -> Iterator[tuple[str, datetime]]:
+    for line in commit.read_text().splitlines():
+        action = json.loads(line)
+        file = action.get("add") or action.get("remove")
+        if file and file.get("dataChange", True):
+            yield file["partitionValues"]["partition_asset_pair"], _first_timestamp(file)
+
+
+def _first_timestamp(file: dict[str, Any]) -> datetime:
+    statistics = json.loads(file.get("stats") or "{}")
+    first = statistics.get("minValues", {}).get("timestamp")
+    return datetime.fromisoformat(first) if first else EPOCH
+
+
+def _assets(settings: Settings, table: Table) -> list[str]:
+    partitions = DeltaTable(str(table.path(settings.lake))).partitions()
+    return sorted({partition["partition_asset_pair"] for partition in partitions})
+
+
+def record_arrivals(
+    session: SparkSession, settings: Settings, build_id: str, arrivals: list[Arrival]
+) -> None:
+    """Write ops.arrivals, with the settled candles each recomputation must look back on."""
+    enough = _with_enough_history(session, arrivals)
+    rows = [
+        {
+            "build_id": build_id,
+            "asset_pair": arrival.asset_pair,
+            "timeframe": arrival.timeframe,
+            "since": arrival.since,
+            "lookback_from": _lookback(arrival) if arrival in enough else EPOCH,
+        }
+        for arrival in arrivals
+    ]
+    ops.append(settings, "ops.arrivals", rows)
+
+
+def _lookback(arrival: Arrival) -> datetime:
+    return max(EPOCH, arrival.since - 2 * LOOKBACK * step(arrival.timeframe))
+
+
+def _with_enough_history(session: SparkSession, arrivals: list[Arrival]) -> set[Arrival]:
+    """Arrivals whose usual lookback holds LOOKBACK settled candles; the others have gaps or a
+    short history, and look back on all of it."""
+    if not session.catalog.tableExists(SILVER):
+        return set()
+    ranges = [
+        (a.asset_pair, a.timeframe, _lookback(a), a.since) for a in arrivals if a.since > EPOCH
+    ]
+    if not ranges:
+        return set()
+    session.createDataFrame(
+        ranges, "asset_pair string, timeframe string, first timestamp, since timestamp"
+    ).createOrReplaceTempView("lookbacks")
+    first = min(row[2] for row in ranges)
+    counted = session.sql(
+        f"SELECT s.asset_pair, s.timeframe, count(*) AS candles FROM {SILVER} AS s "
+        "INNER JOIN lookbacks AS l ON s.asset_pair = l.asset_pair AND s.timeframe = l.timeframe "
+        "AND s.timestamp >= l.first AND s.timestamp < l.since "
+        f"WHERE s.timestamp >= timestamp'{first:%Y-%m-%d %H:%M:%S}' "
+        "GROUP BY s.asset_pair, s.timeframe"
+    ).toArrow()
+    full = {
+        (r["asset_pair"], r["timeframe"]) for r in counted.to_pylist() if r["candles"] >= LOOKBACK
+    }
+    return {arrival for arrival in arrivals if (arrival.asset_pair, arrival.timeframe) in full}

@@ -1,0 +1,207 @@
+"""Running a backfill: fetch in parallel, land what is fetched, note what is landed."""
+
+from __future__ import annotations
+
+import time
+import uuid
+from collections import Counter
+from collections.abc import Callable
+from concurrent.futures import FIRST_COMPLETED, Future, ThreadPoolExecutor, wait
+from dataclasses import dataclass, field
+from pathlib import Path
+from threading import Event
+from typing import Any, Protocol
+
+import pyarrow as pa
+import pyarrow.parquet as pq
+import structlog
+
+from lakehouse.backfill import progress
+from lakehouse.backfill.plan import Batch
+from lakehouse.errors import LakehouseError, SourceError
+from lakehouse.gate import BatchVerdict, Gate
+from lakehouse.landing import LANDING_DDL, LANDING_SCHEMA, Lander, Landing
+from lakehouse.settings import Settings
+from lakehouse.sources import Fetched, Sources
+
+log = structlog.get_logger(__name__)
+
+LAND_ROWS = 100_000
+LAND_SECONDS = 10.0
+
+
+class Watcher(Protocol):
+    """Who is told how a backfill goes; see cli.progress for the one that draws it."""
+
+    def on_page(self, batch: Batch, candles: int) -> None: ...
+    def on_fetched(self, batch: Batch, fetched: Fetched) -> None: ...
+    def on_failed(self, batch: Batch, error: LakehouseError) -> None: ...
+    def on_landed(self, batches: list[Batch], landing: Landing) -> None: ...
+
+
+@dataclass(frozen=True, slots=True)
+class Ready:
+    """A fetched batch, on disk, waiting to be landed."""
+
+    batch: Batch
+    fetched: Fetched
+    file: Path
+
+    @property
+    def rows(self) -> int:
+        return len(self.fetched.candles)
+
+
+@dataclass
+class Result:
+    """What a backfill did."""
+
+    rows_fetched: int = 0
+    rows_new: int = 0
+    rows_rejected: int = 0
+    failures: list[tuple[Batch, LakehouseError]] = field(default_factory=list)
+    quarantined: list[BatchVerdict] = field(default_factory=list)
+    dead_letters: list[Path] = field(default_factory=list)
+
+
+@dataclass
+class Backfill:
+    """One run over a plan. `lander` is asked for once there is something to land, so that an
+    engine can start while the first batches are fetched."""
+
+    settings: Settings
+    sources: Sources
+    lander: Callable[[], Lander]
+    watcher: Watcher
+    concurrency: int
+    result: Result = field(default_factory=Result)
+    cancelled: Event = field(default_factory=Event)
+
+    def run(self, plan: list[Batch]) -> Result:
+        """Fetch and land every batch. A source's failure is noted and the others go on; an
+        engine's is raised. Interrupted, it forgets what is not landed yet."""
+        pool = ThreadPoolExecutor(self.concurrency, thread_name_prefix="fetch")
+        try:
+            pending = {pool.submit(self._fetch, batch): batch for batch in plan}
+            self._land_as_they_come(pending)
+        finally:
+            self.cancelled.set()
+            pool.shutdown(wait=False, cancel_futures=True)
+        return self.result
+
+    def _land_as_they_come(self, pending: dict[Future[Ready], Batch]) -> None:
+        ready: list[Ready] = []
+        since = time.monotonic()
+        while pending:
+            done, _ = wait(pending, timeout=1, return_when=FIRST_COMPLETED)
+            ready += [item for future in done if (item := self._taken(future, pending.pop(future)))]
+            is_enough = sum(item.rows for item in ready) >= LAND_ROWS
+            is_late = time.monotonic() - since > LAND_SECONDS
+            if ready and (is_enough or is_late or not pending):
+                self._land(ready)
+                ready, since = [], time.monotonic()
+
+    def _taken(self, future: Future[Ready], batch: Batch) -> Ready | None:
+        try:
+            return future.result()
+        except SourceError as error:
+            self.result.failures.append((batch, error))
+            self.watcher.on_failed(batch, error)
+            rows = [
+                _attempt(batch, window, status="failed", error=str(error))
+                for window in batch.windows
+            ]
+            progress.record(self.settings, rows)
+            return None
+
+    def _fetch(self, batch: Batch) -> Ready:
+        fetched = self.sources.fetch(
+            batch.provider,
+            batch.request,
+            on_page=lambda candles: self.watcher.on_page(batch, candles),
+            cancelled=self.cancelled,
+        )
+        self.watcher.on_fetched(batch, fetched)
+        return Ready(batch, fetched, _write(self.settings, batch, fetched))
+
+    def _land(self, ready: list[Ready]) -> None:
+        lander = self.lander()
+        files = [str(item.file) for item in ready]
+        frame = lander.session.read.schema(LANDING_DDL).parquet(*files)
+        landing = lander.land(frame, Gate("bronze.raw_market_data", self.settings))
+        self._count(ready, landing)
+        self._note(ready, {verdict.batch_id for verdict in landing.quarantined})
+        lander.recorder.flush()
+        self.watcher.on_landed([item.batch for item in ready], landing)
+        for item in ready:
+            item.file.unlink()
+
+    def _count(self, ready: list[Ready], landing: Landing) -> None:
+        self.result.rows_fetched += sum(item.rows for item in ready)
+        self.result.rows_new += landing.rows_new
+        self.result.rows_rejected += sum(verdict.rejected for verdict in landing.verdicts)
+        self.result.dead_letters += landing.dead_letters
+        self.result.quarantined += landing.quarantined
+
+    def _note(self, ready: list[Ready], quarantined: set[str]) -> None:
+        rows = []
+        for item in ready:
+            status = "quarantined" if item.batch.batch_id in quarantined else "landed"
+            counts = _rows_per_window(item)
+            rows += [
+                _attempt(
+                    item.batch,
+                    window,
+                    status=status,
+                    served_by=item.fetched.provider,
+                    rows_fetched=counts[window],
+                )
+                for window in item.batch.windows
+            ]
+        progress.record(self.settings, rows)
+
+
+def _rows_per_window(item: Ready) -> Counter[progress.Interval]:
+    counts: Counter[progress.Interval] = Counter()
+    windows = iter(item.batch.windows)
+    window = next(windows)
+    for candle in sorted(item.fetched.candles, key=lambda candle: candle.timestamp or window[0]):
+        while candle.timestamp and candle.timestamp >= window[1]:
+            window = next(windows)
+        counts[window] += 1
+    return counts
+
+
+def _attempt(batch: Batch, window: progress.Interval, **facts: Any) -> dict[str, Any]:
+    return {
+        "asset_pair": batch.asset_pair,
+        "timeframe": batch.timeframe,
+        "provider": batch.provider,
+        "window_start": window[0],
+        "window_end": window[1],
+        "batch_id": batch.batch_id,
+        "run_id": batch.run_id,
+        **facts,
+    }
+
+
+def _write(settings: Settings, batch: Batch, fetched: Fetched) -> Path:
+    """The fetched candles as a landing file. The name is hidden from readers until it is whole."""
+    folder = settings.lake / "landing"
+    folder.mkdir(parents=True, exist_ok=True)
+    rows = fetched.candles
+    columns = [
+        pa.array([batch.asset_pair] * len(rows)),
+        *(pa.array([getattr(row, name) for row in rows]) for name in LANDING_SCHEMA.names[1:7]),
+        pa.array([fetched.provider] * len(rows)),
+        pa.array([batch.timeframe] * len(rows)),
+        pa.array([batch.batch_id] * len(rows)),
+        pa.array([row.source for row in rows]),
+        pa.array([row.raw for row in rows]),
+    ]
+    arrays = [c.cast(f.type) for c, f in zip(columns, LANDING_SCHEMA, strict=True)]
+    file = folder / f"{batch.batch_id}-{uuid.uuid4().hex[:8]}.parquet"
+    hidden = file.with_name(f".{file.name}")
+    pq.write_table(pa.Table.from_arrays(arrays, schema=LANDING_SCHEMA), hidden)
+    hidden.rename(file)
+    return file

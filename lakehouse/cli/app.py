@@ -1,0 +1,87 @@
+"""The application: its commands, and how an error reaches a person."""
+
+from __future__ import annotations
+
+import logging
+import os
+import sys
+import time
+import traceback
+
+import structlog
+import typer
+from pyspark.errors import PySparkException
+from rich.console import Console
+
+from lakehouse.cli import backfill, dlq, query, service, upkeep
+from lakehouse.errors import LakehouseError
+
+app = typer.Typer(
+    name="lakehouse",
+    help="A market-data lakehouse: land candles, gate them, build silver and gold, query any past.",
+    no_args_is_help=True,
+    pretty_exceptions_enable=False,
+    add_completion=False,
+    rich_markup_mode="rich",
+)
+app.command("backfill")(backfill.backfill)
+app.command("build")(upkeep.build)
+app.command("sql")(query.sql)
+app.command("read")(query.read)
+app.command("history")(query.history)
+app.command("tables")(query.tables)
+app.command("optimize")(upkeep.optimize)
+app.command("vacuum")(upkeep.vacuum)
+app.add_typer(dlq.app, name="dlq")
+app.command("up")(service.up)
+app.command("down")(service.down)
+app.command("status")(service.status)
+app.command("doctor")(service.doctor)
+
+
+@app.callback()
+def options(
+    verbose: bool = typer.Option(False, "--verbose", help="Log each step; show tracebacks."),
+) -> None:
+    """Options of every command."""
+
+
+def main() -> None:
+    """Run the command line; every failure becomes one message and an exit code."""
+    # Spark's client hands out times in the local zone; the lakehouse speaks UTC.
+    os.environ["TZ"] = "UTC"
+    time.tzset()
+    is_verbose = "--verbose" in sys.argv
+    _configure_logging(is_verbose)
+    arguments = [argument for argument in sys.argv[1:] if argument != "--verbose"]
+    try:
+        app(arguments)
+    except LakehouseError as error:
+        _fail(str(error), error.exit_code, is_verbose)
+    except PySparkException as error:
+        _fail(f"The engine failed: {_first_line(error)}", 1, is_verbose)
+    except Exception as error:
+        name = type(error).__name__
+        _fail(f"Unexpected {name}: {_first_line(error)}. --verbose shows where.", 1, is_verbose)
+
+
+def _fail(message: str, code: int, is_verbose: bool) -> None:
+    if is_verbose:
+        traceback.print_exc()
+    Console(stderr=True, highlight=False, soft_wrap=True).print(f"[red]Error:[/] {message}")
+    sys.exit(code)
+
+
+def _first_line(error: Exception) -> str:
+    return (str(error).strip() or type(error).__name__).splitlines()[0]
+
+
+def _configure_logging(is_verbose: bool) -> None:
+    level = logging.DEBUG if is_verbose else logging.ERROR
+    structlog.configure(
+        wrapper_class=structlog.make_filtering_bound_logger(level),
+        logger_factory=structlog.PrintLoggerFactory(sys.stderr),
+    )
+    logging.basicConfig(level=logging.INFO if is_verbose else logging.ERROR)
+    # The client logs each failed call with its stack trace before it raises it.
+    logging.getLogger("pyspark").setLevel(logging.CRITICAL)

@@ -1,0 +1,111 @@
+"""`lakehouse up | down | status | doctor`: the processes behind a lake."""
+
+from __future__ import annotations
+
+import importlib.metadata
+import os
+import shutil
+
+import typer
+
+from lakehouse import services
+from lakehouse.cli.output import console, print_json, print_rows
+from lakehouse.engine import engine_service
+from lakehouse.engine.java import java_binary
+from lakehouse.engine.server import JARS
+from lakehouse.errors import LakehouseError
+from lakehouse.exchange import exchange_service
+from lakehouse.services import Running
+from lakehouse.settings import Settings, load_settings
+
+JSON = typer.Option(False, "--json", help="Print JSON.")
+
+
+def up() -> None:
+    """Start the engine and the simulated exchange, or find them running."""
+    settings = load_settings()
+    started = [engine_service(settings).ensure(), exchange_service(settings).ensure()]
+    print_rows([_row(running) for running in started])
+
+
+def down() -> None:
+    """Stop everything that runs for this lake."""
+    settings = load_settings()
+    running = services.running_services(settings.lake)
+    for service in running:
+        services.stop(settings.lake, service.name)
+        console.print(f"Stopped {service.name} (process {service.pid}).")
+    if not running:
+        console.print("Nothing was running.")
+
+
+def status(as_json: bool = JSON) -> None:
+    """What runs for this lake."""
+    rows = [_row(running) for running in services.running_services(load_settings().lake)]
+    if as_json:
+        print_json(rows)
+    elif rows:
+        print_rows(rows)
+    else:
+        console.print("Nothing is running. `lakehouse up` starts the engine.")
+
+
+def _row(running: Running) -> dict[str, object]:
+    return {
+        "service": running.name,
+        "kind": running.kind if running.name == "engine" else "",
+        "process": str(running.pid),
+        "address": f"127.0.0.1:{running.port}",
+        "memory_mb": running.memory_bytes // 2**20,
+    }
+
+
+def doctor(as_json: bool = JSON) -> None:
+    """Check what the lakehouse needs; exit code 1 if something is missing."""
+    settings = load_settings()
+    checks = [_java(), _jars(), _engine(settings), _lake(settings), _versions()]
+    if as_json:
+        print_json(checks)
+    else:
+        print_rows(checks)
+    if not all(check["is_well"] for check in checks):
+        raise typer.Exit(1)
+
+
+def _check(name: str, is_well: bool, finding: str) -> dict[str, object]:
+    return {"check": name, "is_well": is_well, "finding": finding}
+
+
+def _java() -> dict[str, object]:
+    try:
+        return _check("java", True, str(java_binary()))
+    except LakehouseError as error:
+        return _check("java", False, str(error))
+
+
+def _jars() -> dict[str, object]:
+    count = len(list(JARS.glob("*.jar")))
+    return _check("jars", count > 0, f"{count} in {JARS}" if count else "none; run `make setup`")
+
+
+def _engine(settings: Settings) -> dict[str, object]:
+    if remote := os.environ.get("SPARK_REMOTE"):
+        return _check("engine", True, f"SPARK_REMOTE={remote}")
+    running = services.find(settings.lake, "engine")
+    finding = (
+        f"{running.kind} on port {running.port}" if running else "not running; starts on demand"
+    )
+    return _check("engine", True, finding)
+
+
+def _lake(settings: Settings) -> dict[str, object]:
+    settings.lake.mkdir(parents=True, exist_ok=True)
+    free = shutil.disk_usage(settings.lake).free / 2**30
+    is_writable = os.access(settings.lake, os.W_OK)
+    return _check("lake", is_writable and free > 1, f"{settings.lake}, {free:.0f} GiB free")
+
+
+def _versions() -> dict[str, object]:
+    names = ("pyspark", "delta-spark", "deltalake", "pysail", "dbt-core", "great-expectations")
+    found = (f"{name} {importlib.metadata.version(name)}" for name in names)
+    return _check("versions", True, ", ".join(found))

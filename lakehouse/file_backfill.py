@@ -1,0 +1,145 @@
+"""Backfill from files: the same gate, bronze and build as from an exchange, without HTTP."""
+
+from __future__ import annotations
+
+import glob
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Any
+
+from lakehouse.backfill import Result, progress, runs
+from lakehouse.build import build
+from lakehouse.engine import connect
+from lakehouse.errors import NoFiles, UnreadableFile
+from lakehouse.files import CandleFile, candle_frame, named_in
+from lakehouse.gate import Gate
+from lakehouse.landing import Extent, Lander, Landing
+from lakehouse.outcomes import Recorder
+from lakehouse.pipeline import Done
+from lakehouse.settings import Settings
+from lakehouse.timeframes import step
+
+# Whoever the files came from, unless --provider says so or the file's shape does.
+PROVIDER = "file"
+
+
+def backfill_files(
+    settings: Settings,
+    pattern: str,
+    *,
+    assets: Sequence[str] = (),
+    timeframes: Sequence[str] = (),
+    provider: str | None = None,
+    with_build: bool = True,
+) -> Done:
+    """Land every file that matches the glob pattern, each as a batch.
+
+    Raises NoFiles, UnreadableFile, UnknownAsset, UnknownTimeframe or UnknownProvider before
+    anything is landed.
+    """
+    files = describe(settings, pattern, assets, timeframes, provider)
+    run_id = runs.new_run_id()
+    recorder = Recorder(settings, run_id)
+    session = connect(settings)
+    frame = candle_frame(session, files)
+    landing = Lander(session, settings, recorder).land(
+        frame, Gate("bronze.raw_market_data", settings)
+    )
+    _note(settings, run_id, files, landing)
+    recorder.flush()
+    built = build(session, settings, recorder) if with_build else None
+    return Done(run_id, _result(landing), built)
+
+
+def describe(
+    settings: Settings,
+    pattern: str,
+    assets: Sequence[str] = (),
+    timeframes: Sequence[str] = (),
+    provider: str | None = None,
+) -> list[CandleFile]:
+    """What each matching file holds: what its name says, else the one asset or timeframe given.
+
+    Files of assets or timeframes that were not asked for are left out.
+    """
+    for timeframe in timeframes:
+        step(timeframe)
+    for asset_pair in assets:
+        settings.asset(asset_pair)
+    if provider:
+        settings.provider_named(provider)
+    paths = sorted(str(Path(path).resolve()) for path in glob.glob(pattern, recursive=True))
+    found = [_described(settings, path, assets, timeframes, provider or PROVIDER) for path in paths]
+    wanted = [file for file in found if _is_wanted(file, assets, timeframes)]
+    if not wanted:
+        raise NoFiles(pattern=pattern)
+    return wanted
+
+
+def _described(
+    settings: Settings, path: str, assets: Sequence[str], timeframes: Sequence[str], provider: str
+) -> CandleFile:
+    symbol, timeframe = named_in(path)
+    asset_pair = _asset_of(settings, symbol) if symbol else None
+    asset_pair = asset_pair or _only(path, assets, "--assets", symbol)
+    timeframe = timeframe or _only(path, timeframes, "--timeframes", None)
+    settings.asset(asset_pair)
+    step(timeframe)
+    return CandleFile(path, asset_pair, timeframe, provider)
+
+
+def _asset_of(settings: Settings, symbol: str) -> str | None:
+    for asset_pair, asset in settings.assets.items():
+        names = {asset_pair, *(re_symbol.replace("-", "") for re_symbol in asset.symbols.values())}
+        if symbol in names:
+            return asset_pair
+    return None
+
+
+def _only(path: str, given: Sequence[str], flag: str, symbol: str | None) -> str:
+    if len(given) == 1:
+        return given[0]
+    if symbol:
+        problem = f"its name says {symbol}, which is no known asset; name it with {flag}"
+    else:
+        problem = f"its name does not say what it holds; name it with {flag}, one at a time"
+    raise UnreadableFile(path=path, problem=problem)
+
+
+def _is_wanted(file: CandleFile, assets: Sequence[str], timeframes: Sequence[str]) -> bool:
+    is_asset = not assets or file.asset_pair in assets
+    is_timeframe = not timeframes or file.timeframe in timeframes
+    return is_asset and is_timeframe
+
+
+def _note(settings: Settings, run_id: str, files: list[CandleFile], landing: Landing) -> None:
+    by_batch = {extent.batch_id: extent for extent in landing.extents}
+    landed = [(file, by_batch[file.batch_id]) for file in files if file.batch_id in by_batch]
+    counts = {verdict.batch_id: verdict.rows for verdict in landing.verdicts}
+    attempts = [_attempt(run_id, file, extent, counts[file.batch_id]) for file, extent in landed]
+    progress.record(settings, attempts)
+
+
+def _attempt(run_id: str, file: CandleFile, extent: Extent, rows: int) -> dict[str, Any]:
+    return {
+        "asset_pair": file.asset_pair,
+        "timeframe": file.timeframe,
+        "provider": file.provider,
+        "window_start": extent.first,
+        "window_end": extent.last + step(file.timeframe),
+        "status": "landed",
+        "served_by": file.path,
+        "batch_id": file.batch_id,
+        "run_id": run_id,
+        "rows_fetched": rows,
+    }
+
+
+def _result(landing: Landing) -> Result:
+    return Result(
+        rows_fetched=sum(verdict.rows for verdict in landing.verdicts),
+        rows_new=landing.rows_new,
+        rows_rejected=sum(verdict.rejected for verdict in landing.verdicts),
+        quarantined=landing.quarantined,
+        dead_letters=landing.dead_letters,
+    )

@@ -1,0 +1,173 @@
+"""Landing: raw candles pass the gate and become rows of bronze, each exactly once.
+
+Write, audit, publish. The raw rows are written to a staging area with the reasons the gate has
+against each; every batch is judged there; what is good is merged into bronze by key and value, so
+that landing the same rows again, at any time and from any process, adds nothing.
+"""
+
+from __future__ import annotations
+
+import shutil
+import uuid
+from collections.abc import Sequence
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import dataclass
+from datetime import datetime
+from pathlib import Path
+
+import pyarrow as pa
+import structlog
+from pyspark.sql import DataFrame, SparkSession
+from pyspark.sql import functions as F
+
+from lakehouse import delta, ops
+from lakehouse.dead_letters import write_dead_letters
+from lakehouse.gate import BatchVerdict, Gate, Judgement, quality_rows
+from lakehouse.outcomes import Recorder
+from lakehouse.settings import Settings
+from lakehouse.tables import bronze_table
+from lakehouse.timeframes import TIMEFRAMES
+
+log = structlog.get_logger(__name__)
+
+LANDING_SCHEMA = pa.schema(
+    [
+        ("asset_pair", pa.string()),
+        ("timestamp", pa.timestamp("us", tz="UTC")),
+        ("open", pa.float64()),
+        ("high", pa.float64()),
+        ("low", pa.float64()),
+        ("close", pa.float64()),
+        ("volume", pa.float64()),
+        ("provider", pa.string()),
+        ("timeframe", pa.string()),
+        ("batch_id", pa.string()),
+        ("source", pa.string()),
+        ("raw", pa.string()),
+    ]
+)
+LANDING_DDL = (
+    "asset_pair string, timestamp timestamp, open double, high double, low double, close double, "
+    "volume double, provider string, timeframe string, batch_id string, source string, raw string"
+)
+VALUES = ("open", "high", "low", "close", "volume")
+# What makes two rows of bronze the same: who said what of which candle.
+IDENTITY = ("asset_pair", "timestamp", "provider", *VALUES)
+PUBLISHERS = 3
+
+
+@dataclass(frozen=True, slots=True)
+class Landing:
+    """What became of the batches of one landing."""
+
+    verdicts: list[BatchVerdict]
+    rows_landed: dict[str, int]  # bronze table -> rows that were new
+    dead_letters: list[Path]
+    extents: list[Extent]
+
+    @property
+    def rows_new(self) -> int:
+        return sum(self.rows_landed.values())
+
+    @property
+    def quarantined(self) -> list[BatchVerdict]:
+        return [verdict for verdict in self.verdicts if verdict.is_quarantined]
+
+
+@dataclass(frozen=True, slots=True)
+class Lander:
+    """Lands frames of raw candles (LANDING_DDL); many batches, assets and timeframes at once."""
+
+    session: SparkSession
+    settings: Settings
+    recorder: Recorder
+
+    def land(self, frame: DataFrame, gate: Gate) -> Landing:
+        """Gate the frame, publish its good rows, write dead letters for the others.
+
+        A batch beyond its tolerance is quarantined: none of its rows is published. Raises
+        WriteConflict, EngineUnreachable.
+        """
+        staging = self.settings.lake / "staging" / uuid.uuid4().hex
+        try:
+            return self._land(frame, gate, staging)
+        finally:
+            shutil.rmtree(staging, ignore_errors=True)
+
+    def _land(self, frame: DataFrame, gate: Gate, staging: Path) -> Landing:
+        with self.recorder.step("gate", gate.table) as outcome:
+            gate.annotate(frame).write.parquet(str(staging / "rows"))
+            staged = self.session.read.parquet(str(staging / "rows"))
+            judged = gate.judge(staged, scratch=staging / "repeated")
+            outcome.rows_in = sum(verdict.rows for verdict in judged.verdicts)
+            outcome.rows_rejected = sum(verdict.rejected for verdict in judged.verdicts)
+        letters = write_dead_letters(judged, self.settings)
+        landed, extents = self._publish(judged)
+        results = quality_rows(judged.verdicts, self.recorder.run_id, gate.now)
+        ops.append(self.settings, "ops.quality_results", results)
+        return Landing(judged.verdicts, landed, letters, extents)
+
+    def _publish(self, judged: Judgement) -> tuple[dict[str, int], list[Extent]]:
+        is_published = ~F.col("batch_id").isin(sorted(judged.quarantined))
+        good = judged.rows.where((F.size("reasons") == F.lit(0)) & is_published)
+        extents = _extents(good)
+        candles = bronze_candles(good, ops.now())
+        present = [t for t in TIMEFRAMES if any(extent.timeframe == t for extent in extents)]
+        with ThreadPoolExecutor(PUBLISHERS) as pool:
+            merged = pool.map(lambda timeframe: self._merge(candles, timeframe, extents), present)
+            tables = [bronze_table(timeframe).full_name for timeframe in present]
+            return dict(zip(tables, merged, strict=True)), extents
+
+    def _merge(self, candles: DataFrame, timeframe: str, extents: Sequence[Extent]) -> int:
+        table = bronze_table(timeframe)
+        bounds = _bounds([extent for extent in extents if extent.timeframe == timeframe])
+        rows = candles.where(F.col("timeframe") == F.lit(timeframe))
+        with self.recorder.step("publish", table.full_name) as outcome:
+            delta.ensure_table(self.session, self.settings, table)
+            landed = delta.insert_missing(rows, table, IDENTITY, bounds)
+            outcome.rows_out = landed
+        return landed
+
+
+def bronze_candles(rows: DataFrame, ingested_at: datetime) -> DataFrame:
+    """Landing rows in the shape of bronze (tables.CANDLE)."""
+    return rows.select(
+        "asset_pair",
+        "timestamp",
+        *VALUES,
+        "provider",
+        "timeframe",
+        F.lit(ingested_at).alias("ingested_at"),
+        "batch_id",
+        F.to_date("timestamp").alias("partition_date"),
+        F.col("asset_pair").alias("partition_asset_pair"),
+    )
+
+
+@dataclass(frozen=True, slots=True)
+class Extent:
+    """Which candles of a batch passed the gate: first and last opening time, both inclusive."""
+
+    batch_id: str
+    asset_pair: str
+    timeframe: str
+    first: datetime
+    last: datetime
+
+
+def _extents(good: DataFrame) -> list[Extent]:
+    found = good.groupBy("batch_id", "asset_pair", "timeframe").agg(
+        F.min("timestamp").alias("first"), F.max("timestamp").alias("last")
+    )
+    return [Extent(**row) for row in found.toArrow().to_pylist()]
+
+
+def _bounds(extents: Sequence[Extent]) -> str:
+    """SQL over a MERGE's target: the part of the table that the extents touch."""
+    assets = ", ".join(f"'{asset_pair}'" for asset_pair in sorted({e.asset_pair for e in extents}))
+    first, last = min(e.first for e in extents), max(e.last for e in extents)
+    return (
+        f"target.partition_asset_pair IN ({assets}) "
+        f"AND target.timestamp >= timestamp'{first:%Y-%m-%d %H:%M:%S}' "
+        f"AND target.timestamp <= timestamp'{last:%Y-%m-%d %H:%M:%S}'"
+    )

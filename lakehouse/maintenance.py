@@ -1,0 +1,55 @@
+"""Upkeep of tables: fewer, larger files; and no files that no wanted version needs.
+
+delta-rs does both for either engine, without one.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Any
+
+from deltalake import DeltaTable
+
+from lakehouse.errors import InvalidRetention
+from lakehouse.settings import Settings
+from lakehouse.tables import registry
+from lakehouse.time_travel import table_path
+
+ALLOWING_WORD = "--allow-short-retention"
+
+
+def optimize(
+    settings: Settings, name: str, zorder_columns: Sequence[str] | None = None
+) -> dict[str, Any]:
+    """Compact the table's files, ordered by `zorder_columns` if given; delta-rs's metrics."""
+    table = DeltaTable(str(table_path(settings, name)))
+    if zorder_columns:
+        return dict(table.optimize.z_order(list(zorder_columns)))
+    return dict(table.optimize.compact())
+
+
+def safe_retention_hours(settings: Settings, name: str) -> float:
+    """Hours of history that the registry promises for the table."""
+    known = registry().get(name)
+    own = known.retention_hours if known else None
+    return settings.retention_hours if own is None else own
+
+
+def vacuum(
+    settings: Settings,
+    name: str,
+    retention_hours: float | None = None,
+    *,
+    dry_run: bool = False,
+    allow_short: bool = False,
+) -> list[str]:
+    """Remove (or with `dry_run` name) the files only versions older than that need.
+
+    Raises InvalidRetention below the safe retention unless `allow_short`.
+    """
+    safe = safe_retention_hours(settings, name)
+    hours = safe if retention_hours is None else retention_hours
+    if hours < safe and not (allow_short or dry_run):
+        raise InvalidRetention(hours=hours, safe=safe, table=name, word=ALLOWING_WORD)
+    table = DeltaTable(str(table_path(settings, name)))
+    return table.vacuum(int(hours), dry_run=dry_run, enforce_retention_duration=False)

@@ -1,0 +1,88 @@
+"""The lakehouse's own records, kept as Delta tables in the schema `ops`.
+
+They are small and written often, so delta-rs writes them: no engine is needed to leave a record or
+to look one up, and every engine can query them.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping
+from datetime import UTC, datetime
+from typing import Any
+
+import pyarrow as pa
+from deltalake import DeltaTable, write_deltalake
+from deltalake.exceptions import CommitFailedError
+from tenacity import retry, retry_if_exception_type, stop_after_attempt, wait_random_exponential
+
+from lakehouse.settings import Settings
+from lakehouse.tables import Table, table_named
+
+ARROW_TYPES = {
+    "string": pa.string(),
+    "timestamp": pa.timestamp("us", tz="UTC"),
+    "bigint": pa.int64(),
+    "double": pa.float64(),
+    "boolean": pa.bool_(),
+}
+ATTEMPTS = 8
+
+_retry_conflicts = retry(
+    retry=retry_if_exception_type(CommitFailedError),
+    stop=stop_after_attempt(ATTEMPTS),
+    wait=wait_random_exponential(multiplier=0.05, max=2),
+    reraise=True,
+)
+
+
+def now() -> datetime:
+    return datetime.now(UTC)
+
+
+def read(settings: Settings, name: str) -> pa.Table:
+    """All rows of an ops table, in no order; empty if it was never written."""
+    table = table_named(name)
+    path = table.path(settings.lake)
+    if not DeltaTable.is_deltatable(str(path)):
+        return _schema(table).empty_table()
+    return pa.table(DeltaTable(str(path)).to_pyarrow_table()).select(_schema(table).names)
+
+
+def append(settings: Settings, name: str, rows: Iterable[Mapping[str, Any]]) -> None:
+    """Append rows; columns that a row lacks are null."""
+    table = table_named(name)
+    data = pa.Table.from_pylist([dict(row) for row in rows], schema=_schema(table))
+    if data.num_rows:
+        _append(settings, table, data)
+
+
+@_retry_conflicts
+def _append(settings: Settings, table: Table, data: pa.Table) -> None:
+    write_deltalake(str(table.path(settings.lake)), data, mode="append")
+
+
+def upsert(settings: Settings, name: str, rows: Iterable[Mapping[str, Any]]) -> None:
+    """Insert rows, replacing those with the same keys."""
+    table = table_named(name)
+    data = pa.Table.from_pylist([dict(row) for row in rows], schema=_schema(table))
+    if data.num_rows == 0:
+        return
+    if not DeltaTable.is_deltatable(str(table.path(settings.lake))):
+        _append(settings, table, data.slice(0, 0))
+    _merge(settings, table, data)
+
+
+@_retry_conflicts
+def _merge(settings: Settings, table: Table, data: pa.Table) -> None:
+    on_keys = " and ".join(f"target.{key} = source.{key}" for key in table.keys)
+    (
+        DeltaTable(str(table.path(settings.lake)))
+        .merge(data, on_keys, source_alias="source", target_alias="target")
+        .when_matched_update_all()
+        .when_not_matched_insert_all()
+        .execute()
+    )
+
+
+def _schema(table: Table) -> pa.Schema:
+    return pa.schema([(column.name, ARROW_TYPES[column.type]) for column in table.columns])

@@ -1,0 +1,143 @@
+"""The main journey: from a request to trusted gold, for the command line, jobs and DAGs alike."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from concurrent.futures import Future, ThreadPoolExecutor
+from dataclasses import dataclass
+from enum import Enum
+
+from pyspark.sql import SparkSession
+
+from lakehouse import gate
+from lakehouse.backfill import (
+    Backfill,
+    BackfillRequest,
+    Batch,
+    Result,
+    Watcher,
+    landed_intervals,
+    make_plan,
+    runs,
+)
+from lakehouse.build import Build, build
+from lakehouse.engine import connect
+from lakehouse.errors import NothingToResume
+from lakehouse.exchange import ensure_exchange
+from lakehouse.landing import Lander
+from lakehouse.outcomes import Recorder
+from lakehouse.settings import Settings
+from lakehouse.sources import Sources
+
+
+class Start(Enum):
+    """Where a backfill begins: at what is missing, where the last run stopped, or anew."""
+
+    MISSING = "missing"
+    RESUME = "resume"
+    RESTART = "restart"
+
+
+@dataclass(frozen=True, slots=True)
+class Prepared:
+    """A backfill about to run."""
+
+    run_id: str
+    request: BackfillRequest
+    plan: list[Batch]
+
+
+@dataclass(frozen=True, slots=True)
+class Done:
+    """What a backfill did, and the build that followed it, if one did."""
+
+    run_id: str
+    result: Result
+    build: Build | None
+
+    @property
+    def is_success(self) -> bool:
+        return not self.result.failures and not self.result.quarantined
+
+
+def sources_for(settings: Settings, request: BackfillRequest, *, is_dry: bool = False) -> Sources:
+    """The providers' clients; the embedded exchange is started if calls to it will be made."""
+    provider = settings.provider_named(request.provider)
+    needs_exchange = request.provider == "simulated" and provider.base_url is None and not is_dry
+    overrides = {"simulated": ensure_exchange(settings)} if needs_exchange else {}
+    return Sources(settings, base_urls=overrides)
+
+
+def prepare(
+    settings: Settings, request: BackfillRequest, start: Start, *, is_dry: bool = False
+) -> Prepared:
+    """Plan the run without beginning it. Raises NothingToResume."""
+    if start is Start.RESUME:
+        run_id, request = runs.last_unfinished(settings, _like(request))
+        return Prepared(run_id, request, _plan(settings, request, run_id))
+    ignored = _abandoned(settings, request, is_dry) if start is Start.RESTART else None
+    run_id = runs.new_run_id()
+    return Prepared(run_id, request, _plan(settings, request, run_id, ignored))
+
+
+def _like(wanted: BackfillRequest) -> Callable[[BackfillRequest], bool]:
+    return lambda found: (
+        set(wanted.assets) <= set(found.assets) and wanted.provider == found.provider
+    )
+
+
+def _abandoned(settings: Settings, request: BackfillRequest, is_dry: bool) -> str | None:
+    try:
+        run_id, unfinished = runs.last_unfinished(settings, _like(request))
+    except NothingToResume:
+        return None
+    if not is_dry:
+        runs.note(settings, run_id, "abandoned", unfinished)
+    return run_id
+
+
+def _plan(
+    settings: Settings, request: BackfillRequest, run_id: str, ignored: str | None = None
+) -> list[Batch]:
+    def counts(landed_by: str) -> bool:
+        # A forced run fetches everything again, but resumed, not what it fetched itself.
+        return landed_by == run_id if request.is_forced else landed_by != ignored
+
+    landed = landed_intervals(settings, request.provider, counts)
+    return make_plan(settings, request, run_id, landed)
+
+
+def run(
+    settings: Settings, prepared: Prepared, watcher: Watcher, *, with_build: bool = True
+) -> Done:
+    """Fetch, land and build. What a provider or a gate refuses is in the result; an engine or
+    a build that fails is raised, and the run can be resumed."""
+    request = prepared.request
+    runs.note(settings, prepared.run_id, "running", request)
+    recorder = Recorder(settings, prepared.run_id)
+    with ThreadPoolExecutor(2) as warm_up:
+        # The engine starts and the slow imports are made while the first batches are fetched.
+        session = warm_up.submit(connect, settings)
+        warm_up.submit(gate.preload)
+        result = _land(settings, prepared, watcher, recorder, session)
+        built = build(session.result(), settings, recorder) if with_build else None
+    done = Done(prepared.run_id, result, built)
+    runs.note(settings, prepared.run_id, "finished" if done.is_success else "failed", request)
+    return done
+
+
+def _land(
+    settings: Settings,
+    prepared: Prepared,
+    watcher: Watcher,
+    recorder: Recorder,
+    session: Future[SparkSession],
+) -> Result:
+    backfill = Backfill(
+        settings=settings,
+        sources=sources_for(settings, prepared.request),
+        lander=lambda: Lander(session.result(), settings, recorder),
+        watcher=watcher,
+        concurrency=prepared.request.concurrency,
+    )
+    return backfill.run(prepared.plan)

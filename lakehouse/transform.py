@@ -1,0 +1,84 @@
+"""Running dbt inside this process, on the session that the build already has."""
+
+from __future__ import annotations
+
+import json
+import os
+import warnings
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Any
+
+from pyspark.sql import SparkSession
+
+from lakehouse import indicators, ops
+from lakehouse.errors import BuildFailed
+from lakehouse.outcomes import Recorder
+from lakehouse.settings import PROJECT, Settings
+
+DBT = PROJECT / "dbt"
+
+
+def run_dbt(
+    session: SparkSession,
+    settings: Settings,
+    recorder: Recorder,
+    command: Sequence[str],
+    variables: dict[str, Any],
+) -> None:
+    """Run a dbt command, e.g. `["run", "--select", "silver"]`; one outcome for each node.
+
+    Raises BuildFailed with the first node's message.
+    """
+    indicators.register(session)
+    result = _invoke(settings, [*command, "--vars", json.dumps(variables)])
+    nodes = list(result.result or []) if result.exception is None else []
+    _record(recorder, nodes)
+    failed = [node for node in nodes if node.status in ("error", "fail", "runtime error")]
+    if result.exception or failed:
+        problem = str(result.exception or f"{failed[0].node.name}: {failed[0].message}")
+        raise BuildFailed(
+            what=" ".join(command), problem=_plain(problem), log=log_path(settings) / "dbt.log"
+        )
+
+
+def log_path(settings: Settings) -> Path:
+    return settings.lake / ".services" / "dbt"
+
+
+def _invoke(settings: Settings, arguments: Sequence[str]) -> Any:
+    # dbt decides about telemetry when it is imported.
+    os.environ.setdefault("DBT_SEND_ANONYMOUS_USAGE_STATS", "false")
+    os.environ["LAKEHOUSE_LAKE"] = str(settings.lake)
+    from dbt.cli.main import dbtRunner
+
+    scratch = log_path(settings)
+    places = {"project-dir": DBT, "profiles-dir": DBT, "target-path": scratch, "log-path": scratch}
+    flags = [part for name, place in places.items() for part in (f"--{name}", str(place))]
+    with warnings.catch_warnings():
+        # dbt asks each session for Hive, which a Connect session refuses, once per query.
+        warnings.filterwarnings("ignore", message=".*spark.sql.catalogImplementation.*")
+        return dbtRunner().invoke(["--quiet", "--no-use-colors", *arguments, *flags])
+
+
+def _record(recorder: Recorder, nodes: list[Any]) -> None:
+    for node in nodes:
+        is_success = node.status in ("success", "pass")
+        started = next((t.started_at for t in node.timing if t.name == "execute"), None)
+        recorder.pending.append(
+            {
+                "run_id": recorder.run_id,
+                "step": f"dbt {node.node.resource_type}",
+                "subject": node.node.name,
+                "status": "success" if is_success else "error",
+                "started_at": started or ops.now(),
+                "duration_seconds": node.execution_time,
+                "error": None if is_success else _plain(node.message or ""),
+            }
+        )
+
+
+def _plain(message: str) -> str:
+    """A message without the JVM's stack trace."""
+    lines = [line for line in message.splitlines() if not line.strip().startswith("at ")]
+    return "\n".join(lines).split("JVM stacktrace")[0].strip()
