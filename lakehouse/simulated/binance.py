@@ -4,9 +4,11 @@ from __future__ import annotations
 
 from typing import Any
 
+from lakehouse.simulated.dayview import last_day
 from lakehouse.simulated.exchange import Exchange, Params, Refusal
 from lakehouse.simulated.market import DAY_MS, MINUTE_MS
 from lakehouse.simulated.pairs import LEVELS_USD, Pair
+from lakehouse.simulated.trades import IDS_PER_MINUTE, latest_trades
 
 INTERVALS = {
     "1m": MINUTE_MS,
@@ -129,3 +131,48 @@ def _symbol(pair: Pair) -> dict[str, Any]:
         "isSpotTradingAllowed": True,
         "filters": [{"filterType": "PRICE_FILTER", "minPrice": tick, "tickSize": tick}],
     }
+
+
+def ticker(exchange: Exchange, params: Params) -> dict[str, Any]:
+    pair = _pair(exchange, params)
+    day = last_day(exchange, pair)
+    tick = 10**-pair.decimals
+    return {
+        "symbol": params["symbol"],
+        "priceChange": f"{day.last - day.open:.8f}",
+        "priceChangePercent": f"{day.change_percent:.3f}",
+        "weightedAvgPrice": f"{day.average:.8f}",
+        "prevClosePrice": f"{day.open:.8f}",
+        "lastPrice": f"{day.last:.8f}",
+        "lastQty": "1.00000000",
+        "bidPrice": f"{day.last:.8f}",
+        "bidQty": "1.00000000",
+        "askPrice": f"{day.last + tick:.8f}",
+        "askQty": "1.00000000",
+        "openPrice": f"{day.open:.8f}",
+        "highPrice": f"{day.high:.8f}",
+        "lowPrice": f"{day.low:.8f}",
+        "volume": f"{day.volume:.8f}",
+        "quoteVolume": f"{day.turnover:.8f}",
+        "openTime": day.start_ms,
+        "closeTime": day.end_ms,
+        "firstId": day.start_ms // MINUTE_MS * IDS_PER_MINUTE,
+        "lastId": day.end_ms // MINUTE_MS * IDS_PER_MINUTE,
+        "count": day.trades,
+    }
+
+
+def trades(exchange: Exchange, params: Params) -> list[dict[str, Any]]:
+    pair = _pair(exchange, params)
+    return [
+        {
+            "id": trade.id,
+            "price": f"{float(trade.price):.8f}",
+            "qty": trade.amount,
+            "quoteQty": f"{trade.turnover:.8f}",
+            "time": trade.time_ms,
+            "isBuyerMaker": trade.is_buyer_maker,
+            "isBestMatch": True,
+        }
+        for trade in latest_trades(exchange, pair, _limit(params))
+    ]

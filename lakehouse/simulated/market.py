@@ -31,7 +31,7 @@ BLOCK_MINUTES = 180
 # Per block: volatility as a multiple of the day's, and drift per minute as a share of volatility.
 CALM, TREND_UP, TREND_DOWN, ORDINARY, WILD = range(5)
 BLOCK_SIGMA = np.array([0.4, 0.7, 0.7, 1.0, 2.8])
-BLOCK_DRIFT = np.array([0.0, 0.15, -0.15, 0.0, 0.0])
+BLOCK_DRIFT = np.array([0.0, 0.1, -0.1, 0.0, 0.0])
 BLOCK_ODDS = np.array([0.25, 0.15, 0.15, 0.35, 0.10])
 DOLLARS_A_MINUTE = 400_000.0
 
@@ -85,7 +85,7 @@ class Market:
         self.quiet_minutes = quiet_minutes
         self._anchors = lru_cache(maxsize=256)(self._make_anchors)
         self._minutes = lru_cache(maxsize=256)(self._make_minutes)
-        self._day = lru_cache(maxsize=4096)(self._make_day)
+        self._aggregate = lru_cache(maxsize=2048)(self._make_aggregate)
 
     def candles(self, pair: Pair, step_ms: int, start: int, end: int, now: int) -> Candles:
         """Candles that open in [start, end), times in ms; the last one is open still at `now`."""
@@ -99,9 +99,15 @@ class Market:
         found = Candles(*columns)
         return found.take((found.timestamp >= start) & (found.timestamp < end))
 
-    def _make_day(self, pair: Pair, day: int, step_ms: int) -> Candles:
-        minutes = self._minutes(pair, day)
-        return minutes if step_ms == MINUTE_MS else minutes.longer(step_ms)
+    def _day(self, pair: Pair, day: int, step_ms: int) -> Candles:
+        return (
+            self._minutes(pair, day)
+            if step_ms == MINUTE_MS
+            else self._aggregate(pair, day, step_ms)
+        )
+
+    def _make_aggregate(self, pair: Pair, day: int, step_ms: int) -> Candles:
+        return self._minutes(pair, day).longer(step_ms)
 
     def _so_far(self, pair: Pair, day: int, now: int) -> Candles:
         """The day's minutes up to `now`, the one in progress as far as it has come."""
@@ -184,7 +190,7 @@ def _activity(random: np.random.Generator, pair: Pair, sigma: Floats) -> tuple[I
     units = DOLLARS_A_MINUTE / pair.base_usd / VOLUME_UNIT * wave
     is_traded = sigma > 0
     volume = np.where(is_traded, 16 + np.rint(units), 0).astype(np.int64)
-    trades = np.where(is_traded, 4 + np.minimum(np.rint(8 * wave), volume - 8), 0)
+    trades = np.where(is_traded, 4 + np.minimum(np.rint(8 * wave), np.minimum(volume - 8, 900)), 0)
     return volume, trades.astype(np.int64)
 
 

@@ -51,6 +51,11 @@ class RunningExchange:
         self.exchange.faults = Faults.model_validate(self.faults.model_dump() | faults)
         self.exchange.requests.clear()
 
+    def reset(self, **faults: Any) -> None:
+        """The named faults and no others. The counts begin anew."""
+        self.exchange.faults = Faults(**faults)
+        self.exchange.requests.clear()
+
     @property
     def calls(self) -> int:
         """How many requests came since the last change."""
@@ -90,7 +95,8 @@ def _await_start(server: uvicorn.Server, thread: threading.Thread) -> None:
 
 
 def _listening(port: int) -> socket.socket:
-    listener = socket.socket(socket.AF_INET, socket.SOCK_STREAM)
+    # asyncio turns off Nagle's delay only where the protocol is named: 40 ms for every answer.
+    listener = socket.socket(socket.AF_INET, socket.SOCK_STREAM, socket.IPPROTO_TCP)
     listener.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
     listener.bind((HOST, port))
     listener.listen(128)

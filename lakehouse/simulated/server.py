@@ -6,7 +6,6 @@ import asyncio
 import json
 from collections.abc import Awaitable, Callable
 from email.utils import formatdate
-from typing import Any
 
 from pydantic import ValidationError
 from starlette.applications import Starlette
@@ -14,34 +13,21 @@ from starlette.requests import Request
 from starlette.responses import Response
 from starlette.routing import Route
 
-from lakehouse.simulated import binance
+from lakehouse.simulated.binance import INTERVALS
 from lakehouse.simulated.corruption import corrupted
+from lakehouse.simulated.dialects import DIALECTS, Dialect, Endpoint
 from lakehouse.simulated.exchange import Exchange, Refusal
 from lakehouse.simulated.faults import Fault, Faults
 
-Endpoint = Callable[[Exchange, Any], Any]
-ErrorOf = Callable[[str, Exchange], Refusal]
 HTML = "<html><body>The server is taking a break.</body></html>"
-
-DIALECTS: dict[str, tuple[ErrorOf, dict[str, Endpoint]]] = {
-    "binance": (
-        binance.error,
-        {
-            "/api/v3/ping": binance.ping,
-            "/api/v3/time": binance.time,
-            "/api/v3/exchangeInfo": binance.exchange_info,
-            "/api/v3/klines": binance.klines,
-        },
-    ),
-}
 
 
 def application(exchange: Exchange) -> Starlette:
     """Every dialect under its own prefix, e.g. `/binance/api/v3/klines`."""
     routes = [
-        Route(f"/{dialect}{path}", _handler(exchange, error_of, endpoint))
-        for dialect, (error_of, endpoints) in DIALECTS.items()
-        for path, endpoint in endpoints.items()
+        Route(f"/{name}{path}", _handler(exchange, dialect, endpoint))
+        for name, dialect in DIALECTS.items()
+        for path, endpoint in dialect.endpoints.items()
     ]
     routes += [
         Route("/control", _control(exchange), methods=["GET", "POST"]),
@@ -51,7 +37,7 @@ def application(exchange: Exchange) -> Starlette:
 
 
 def _handler(
-    exchange: Exchange, error_of: ErrorOf, endpoint: Endpoint
+    exchange: Exchange, dialect: Dialect, endpoint: Endpoint
 ) -> Callable[[Request], Awaitable[Response]]:
     async def handle(request: Request) -> Response:
         exchange.requests[request.url.path] += 1
@@ -60,9 +46,8 @@ def _handler(
             await asyncio.sleep(exchange.faults.slow_seconds)
         try:
             if fault in (Fault.SERVER_ERROR, Fault.RATE_LIMIT):
-                raise error_of(str(fault), exchange)
-            params = {**request.query_params, **request.path_params}
-            status, body, headers = 200, endpoint(exchange, params), {}
+                raise dialect.error(str(fault), exchange)
+            status, body, headers = 200, endpoint(exchange, _params(request)), {}
         except Refusal as refusal:
             status, body, headers = refusal.status, refusal.body, refusal.headers
         text = json.dumps(body, separators=(",", ":"))
@@ -71,6 +56,12 @@ def _handler(
         return _answer(exchange, text, status, headers)
 
     return handle
+
+
+def _params(request: Request) -> dict[str, str]:
+    """What was asked, wherever it stood: the query, the path, the one header that matters."""
+    authorization = {"authorization": request.headers.get("authorization", "")}
+    return {**authorization, **request.query_params, **request.path_params}
 
 
 def _fault(exchange: Exchange, request: Request) -> Fault | None:
@@ -114,7 +105,7 @@ def _list_corrupted(exchange: Exchange) -> Callable[[Request], Awaitable[Respons
     async def list_corrupted(request: Request) -> Response:
         """Which candles of symbol, timeframe, start, end (ms, half-open) are served broken."""
         asked = request.query_params
-        step_ms = binance.INTERVALS[asked["timeframe"]]
+        step_ms = INTERVALS[asked["timeframe"]]
         pair = exchange.pair(asked["symbol"])
         first = -(-int(asked["start"]) // step_ms) * step_ms
         times = range(first, int(asked["end"]), step_ms)

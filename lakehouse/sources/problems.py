@@ -65,7 +65,7 @@ def explained(
     facts = {"provider": provider, "subject": request.subject}
     match problem:
         case Limited():
-            return RateLimited(**facts, seconds=problem.seconds or "some")
+            return RateLimited(**facts, seconds=problem.seconds or "a few")
         case Malformed():
             return BadAnswer(**facts, problem=text)
         case Refused():

@@ -3,15 +3,14 @@
 from __future__ import annotations
 
 from abc import ABC, abstractmethod
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
-from email.utils import parsedate_to_datetime
 from typing import Any, ClassVar
-from urllib.parse import urlsplit, urlunsplit
+from urllib.parse import quote, urlsplit, urlunsplit
 
 from lakehouse.settings import Asset, Provider
-from lakehouse.sources.candles import CandleRequest
+from lakehouse.sources.candles import CandleRequest, number
 from lakehouse.sources.pacing import Pause, RateLimiter
 from lakehouse.timeframes import ceil, step
 
@@ -40,13 +39,19 @@ class Answer:
 class Figures:
     """What a row says, a field that does not parse being None."""
 
-    timestamp: datetime | None
-    open: float | None
-    high: float | None
-    low: float | None
-    close: float | None
-    volume: float | None
+    timestamp: datetime | None = None
+    open: float | None = None
+    high: float | None = None
+    low: float | None = None
+    close: float | None = None
+    volume: float | None = None
     is_closed: bool = True
+
+    @classmethod
+    def read(cls, timestamp: datetime | None, figures: Sequence[Any], is_closed: bool) -> Figures:
+        """From open, high, low, close and volume as they arrived."""
+        open_, high, low, close, volume = map(number, figures)
+        return cls(timestamp, open_, high, low, close, volume, is_closed)
 
 
 class Adapter(ABC):
@@ -80,15 +85,19 @@ class Adapter(ABC):
     def close(self) -> None:
         """Give back connections."""
 
+    def candles_per_page(self, timeframe: str) -> int | None:
+        return self.page_candles
+
     def pages(self, request: CandleRequest) -> list[Page]:
         """The calls that answer `request`."""
         length = step(request.timeframe)
         start = ceil(request.start, length)
         if start >= request.end:
             return []
-        if self.page_candles is None:
+        per_page = self.candles_per_page(request.timeframe)
+        if per_page is None:
             return [Page(request.timeframe, start, request.end)]
-        reach = self.page_candles * length
+        reach = per_page * length
         count = -((start - request.end) // reach)
         return [
             Page(request.timeframe, start + i * reach, min(start + (i + 1) * reach, request.end))
@@ -107,32 +116,10 @@ class Adapter(ABC):
 
     @property
     def secrets(self) -> list[str]:
+        """The texts that must not be seen, as they are and as they look in a URL."""
         held = (self.provider.api_key, self.provider.token)
-        return [text for secret in held if secret and (text := secret.get_secret_value())]
-
-
-def as_of(sent_at: datetime, headers: Mapping[str, str]) -> datetime:
-    """The source's own time of the answer; where it does not say, when it was asked.
-
-    Whether a candle is closed is for the source's clock to say. Our own may be ahead, and while an
-    answer travels a candle that is open in it may close.
-    """
-    try:
-        stated = parsedate_to_datetime(headers.get("Date", ""))
-    except ValueError:
-        return sent_at
-    return stated if stated.tzinfo else stated.replace(tzinfo=UTC)
-
-
-def retry_after(headers: Mapping[str, str]) -> float | None:
-    """Seconds to wait as the header says, be it a count or a date."""
-    text = headers.get("Retry-After", "").strip()
-    if text.isdecimal():
-        return float(text)
-    try:
-        return max(0.0, (parsedate_to_datetime(text) - datetime.now(UTC)).total_seconds())
-    except (ValueError, TypeError):
-        return None
+        texts = [text for secret in held if secret and (text := secret.get_secret_value())]
+        return texts + [quote(text, safe="") for text in texts]
 
 
 def without_login(url: str) -> str:

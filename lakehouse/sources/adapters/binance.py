@@ -9,7 +9,7 @@ from typing import Any
 from lakehouse.settings import Asset
 from lakehouse.sources.adapters.base import Answer, Figures, Page, milliseconds
 from lakehouse.sources.adapters.ccxt_calls import CcxtAdapter
-from lakehouse.sources.candles import moment, number
+from lakehouse.sources.candles import moment
 from lakehouse.sources.pacing import Pause
 from lakehouse.sources.problems import Malformed
 from lakehouse.timeframes import TIMEFRAMES
@@ -44,13 +44,5 @@ class Binance(CcxtAdapter):
 
     def read(self, row: Any) -> Figures:
         if not isinstance(row, list) or len(row) < 6:
-            return Figures(None, None, None, None, None, None)
-        opened_at = moment(row[0], MILLISECOND)
-        return Figures(
-            opened_at,
-            number(row[1]),
-            number(row[2]),
-            number(row[3]),
-            number(row[4]),
-            number(row[5]),
-        )
+            return Figures()
+        return Figures.read(moment(row[0], MILLISECOND), row[1:6], is_closed=True)

@@ -15,12 +15,10 @@ from importlib import import_module
 from typing import Any, ClassVar
 
 from lakehouse.settings import Provider
-from lakehouse.sources.adapters.base import Adapter, Answer, as_of, retry_after, without_login
+from lakehouse.sources.adapters.base import Adapter, Answer, without_login
+from lakehouse.sources.adapters.statuses import as_of, problem_of, retry_after
 from lakehouse.sources.pacing import Pause
 from lakehouse.sources.problems import Limited, Malformed, Problem, Refused, Unavailable
-
-# Refusals that pass: time-out, locked, too early, too many.
-PASSING_STATUSES = {408, 418, 423, 425, 429}
 
 
 class CcxtAdapter(Adapter):
@@ -127,14 +125,15 @@ class _Remembering:
 
 
 def _problem(error: Exception, exchange: Any) -> Problem:
+    """By the status where it says something; ccxt's own reading for errors that come with 200."""
     ccxt = _ccxt()
     text = _text(error, exchange)
+    told = problem_of(exchange.status or 0, text, exchange.answer_headers)
+    if told:
+        return told
     if isinstance(error, ccxt.RateLimitExceeded | ccxt.DDoSProtection):
         return Limited(text, retry_after(exchange.answer_headers))
-    is_refusal = 400 <= (exchange.status or 0) < 500 and exchange.status not in PASSING_STATUSES
-    if is_refusal or not isinstance(error, ccxt.OperationFailed):
-        return Refused(text)
-    return Unavailable(text)
+    return Unavailable(text) if isinstance(error, ccxt.OperationFailed) else Refused(text)
 
 
 def _text(error: Exception, exchange: Any) -> str:
