@@ -6,6 +6,7 @@ import os
 import re
 import shutil
 import subprocess
+import sys
 from pathlib import Path
 
 from lakehouse.errors import JavaMissing
@@ -30,3 +31,10 @@ def _major_version(java: str) -> int:
     answer = subprocess.run([java, "-version"], capture_output=True, text=True, check=False)  # noqa: S603
     match = re.search(r'version "(?:1\.)?(\d+)', answer.stderr)
     return int(match.group(1)) if match else 0
+
+
+if __name__ == "__main__":
+    try:
+        java_binary()
+    except JavaMissing as error:
+        sys.exit(str(error))

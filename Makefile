@@ -1,0 +1,61 @@
+.DEFAULT_GOAL := help
+SHELL := /bin/bash
+
+PYTHON ?= python3.11
+ASSETS ?= BTCUSD,ETHUSD
+DAYS ?= 7
+BIN := .venv/bin
+READY := .venv/.ready .cache/jars/.ready
+IVY := $(BIN)/../lib/python3.11/site-packages/pyspark/jars/ivy-2.5.3.jar
+JAVA := $(if $(JAVA_HOME),$(JAVA_HOME)/bin/java,java)
+
+# Machines behind a company's proxy carry its certificate where the system looks, not where uv does.
+export UV_SYSTEM_CERTS = true
+
+.PHONY: help setup backfill up down status test check docs bench
+
+help:  ## This list
+	@grep -hE '^[a-z]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:[^#]*## /\t/' | expand -t 12
+
+setup: $(READY)  ## Virtual environment and JARs; skipped when they are there
+
+backfill: $(READY)  ## Candles from the exchange to gold: make backfill ASSETS=… DAYS=… PROVIDER=…
+	@$(BIN)/lakehouse backfill --assets $(ASSETS) --days $(DAYS) $(if $(PROVIDER),--provider $(PROVIDER))
+
+up: $(READY)  ## Start the engine and the simulated exchange
+	@$(BIN)/lakehouse up
+
+down: $(READY)  ## Stop what runs for this lake
+	@$(BIN)/lakehouse down
+
+status: $(READY)  ## What runs for this lake
+	@$(BIN)/lakehouse status
+
+test: $(READY) check  ## The whole test suite, checks included
+	$(BIN)/pytest
+
+check: $(READY)  ## Lint and types; repairs nothing
+	$(BIN)/ruff check .
+	$(BIN)/ruff format --check .
+	$(BIN)/mypy
+	$(BIN)/sqlfluff lint --disable-progress-bar --config dbt/.sqlfluff dbt/models dbt/macros dbt/tests
+
+docs: $(READY)  ## Data dictionary from the table registry, dbt's docs from its models
+	$(BIN)/python -m lakehouse.data_dictionary docs/data_dictionary.md
+
+bench: $(READY)  ## Timings, side by side; see benchmarks/RESULTS.md
+	$(BIN)/python -m benchmarks.run
+
+.venv/.ready: requirements.txt pyproject.toml
+	@command -v $(PYTHON) >/dev/null || { echo "The lakehouse needs Python 3.11: install it, or name it with make PYTHON=…" >&2; exit 1; }
+	$(PYTHON) -m venv .venv
+	$(BIN)/pip install --quiet --disable-pip-version-check uv==0.13.9
+	$(BIN)/uv pip sync --quiet requirements.txt
+	$(BIN)/uv pip install --quiet --no-deps --editable .
+	@touch $@
+
+.cache/jars/.ready: conf/ivy.xml .venv/.ready
+	@$(BIN)/python -W ignore -m lakehouse.engine.java
+	$(JAVA) -jar $(IVY) -ivy conf/ivy.xml -cache .cache/ivy -types jar -error \
+		-retrieve '.cache/jars/[artifact]-[revision].[ext]' > .cache/ivy.log
+	@touch $@
