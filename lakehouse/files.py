@@ -48,7 +48,7 @@ class CandleFile:
 
 
 def named_in(path: str) -> tuple[str | None, str | None]:
-    """Symbol and timeframe that a file's name states: `BTCUSDT-1m-2026-01.zip`, `ETH_BTC-5m.feather`."""
+    """Symbol and timeframe a file's name states, as `BTCUSDT-1m-2026-01.zip` does."""
     match = NAME.match(Path(path).name)
     if not match:
         return None, None

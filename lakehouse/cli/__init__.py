@@ -1,4 +1,7 @@
-"""The command line: `lakehouse …`. Exit code 0: done; 1: something failed and is named; 2: wrong usage."""
+"""The command line: `lakehouse …`.
+
+Exit code 0: done; 1: something failed and is named; 2: wrong usage.
+"""
 
 from lakehouse.cli.app import main
 

@@ -7,6 +7,7 @@ import os
 import sys
 import time
 import traceback
+from collections.abc import Sequence
 
 import structlog
 import typer
@@ -46,14 +47,15 @@ def options(
     """Options of every command."""
 
 
-def main() -> None:
-    """Run the command line; every failure becomes one message and an exit code."""
+def main(argv: Sequence[str] | None = None) -> None:
+    """Run the command line and exit; every failure becomes one message and an exit code."""
+    given = list(sys.argv[1:] if argv is None else argv)
     # Spark's client hands out times in the local zone; the lakehouse speaks UTC.
     os.environ["TZ"] = "UTC"
     time.tzset()
-    is_verbose = "--verbose" in sys.argv
+    is_verbose = "--verbose" in given
     _configure_logging(is_verbose)
-    arguments = [argument for argument in sys.argv[1:] if argument != "--verbose"]
+    arguments = [argument for argument in given if argument != "--verbose"]
     try:
         app(arguments)
     except LakehouseError as error:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import asdict
+from typing import Any
 
 import typer
 from rich.table import Table
@@ -46,40 +47,28 @@ def backfill(
 
     Without --days or --from it fetches only what is missing up to now.
     """
-    settings = load_settings()
     if resume and restart:
         raise typer.BadParameter("--resume and --restart exclude each other")
+    if not (assets or resume or files):
+        raise typer.BadParameter("--assets is needed, e.g. --assets BTCUSD,ETHUSD")
+    settings = load_settings()
+    what: dict[str, Any] = {
+        "assets": _split(assets),
+        "timeframes": _split(timeframes),
+        "provider": provider,
+    }
     if files:
-        done = backfill_files(
-            settings,
-            files,
-            assets=_split(assets),
-            timeframes=_split(timeframes),
-            provider=provider,
-            with_build=not no_build,
-        )
+        done = backfill_files(settings, files, with_build=not no_build, **what)
         _report(settings, done, as_json)
         return
-    if not assets and not resume:
-        raise typer.BadParameter("--assets is needed, e.g. --assets BTCUSD,ETHUSD")
-    request = make_request(
-        settings,
-        assets=_split(assets),
-        timeframes=_split(timeframes),
-        days=days,
-        start=start,
-        end=end,
-        provider=provider,
-        window=window,
-        concurrency=concurrency,
-        force=force,
-    )
+    when: dict[str, Any] = {"days": days, "start": start, "end": end, "window": window}
+    request = make_request(settings, **what, **when, concurrency=concurrency, force=force)
     mode = Start.RESUME if resume else Start.RESTART if restart else Start.MISSING
     prepared = pipeline.prepare(settings, request, mode, is_dry=dry_run)
     if dry_run:
         _show_plan(settings, prepared, as_json)
-        return
-    _report(settings, _run(settings, prepared, not no_build), as_json)
+    else:
+        _report(settings, _run(settings, prepared, not no_build), as_json)
 
 
 def _split(text: str) -> list[str]:

@@ -1,0 +1,77 @@
+import os
+import signal
+import sys
+from pathlib import Path
+
+import psutil
+import pytest
+
+from lakehouse import services
+from lakehouse.errors import EngineStartFailed
+from lakehouse.services import Service
+
+LISTEN = """
+import socket, sys, time
+listener = socket.create_server(("127.0.0.1", int(sys.argv[1])))
+time.sleep(60)
+"""
+
+
+def service(lake: Path, program: str = LISTEN, kind: str = "test") -> Service:
+    def command(port: int) -> list[str]:
+        return [sys.executable, "-c", program, str(port)]
+
+    return Service("sleeper", kind, lake, command, {})
+
+
+@pytest.fixture
+def lake(tmp_path: Path):
+    yield tmp_path
+    services.stop(tmp_path, "sleeper")
+
+
+def test_a_service_is_started_once_and_found_again(lake: Path) -> None:
+    started = service(lake).ensure()
+    assert service(lake).ensure() == started == services.find(lake, "sleeper")
+
+
+def test_two_lakes_have_services_of_their_own(lake: Path, tmp_path_factory) -> None:
+    other = tmp_path_factory.mktemp("other")
+    try:
+        assert service(lake).ensure().port != service(other).ensure().port
+    finally:
+        services.stop(other, "sleeper")
+
+
+def test_a_killed_service_is_started_anew(lake: Path) -> None:
+    first = service(lake).ensure()
+    os.kill(first.pid, signal.SIGKILL)
+    psutil.Process(first.pid).wait(10)
+    assert services.find(lake, "sleeper") is None
+    assert service(lake).ensure().pid != first.pid
+
+
+def test_a_stopped_service_is_gone(lake: Path) -> None:
+    pid = service(lake).ensure().pid
+    assert services.stop(lake, "sleeper")
+    assert not psutil.pid_exists(pid)
+    assert not services.stop(lake, "sleeper")
+
+
+def test_another_kind_replaces_the_one_that_runs(lake: Path) -> None:
+    first = service(lake, kind="spark").ensure()
+    second = service(lake, kind="sail").ensure()
+    assert (first.pid != second.pid, second.kind) == (True, "sail")
+
+
+def test_a_process_that_took_over_the_pid_is_not_taken_for_the_service(lake: Path) -> None:
+    running = service(lake).ensure()
+    state = lake / ".services" / "sleeper.json"
+    state.write_text(state.read_text().replace(str(running.created), str(running.created - 100)))
+    assert services.find(lake, "sleeper") is None
+    psutil.Process(running.pid).kill()
+
+
+def test_a_service_that_ends_at_once_is_reported_with_its_log(lake: Path) -> None:
+    with pytest.raises(EngineStartFailed, match=r"exit code 3.*sleeper\.log"):
+        service(lake, "raise SystemExit(3)").ensure()
