@@ -1,0 +1,101 @@
+"""Helper columns: what a suite may name beside the columns that arrive.
+
+They exist only while a gate checks; `expectations/bronze/raw_market_data.yml` lists them.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable
+from datetime import datetime
+from itertools import groupby
+
+from pyspark.sql import Column, DataFrame
+from pyspark.sql import functions as F
+from pyspark.sql.types import DoubleType, FloatType, StructType
+
+from lakehouse.settings import Asset, Settings
+from lakehouse.timeframes import TIMEFRAMES
+
+PRICES = ("open", "high", "low", "close")
+NUMBER = "_number"
+DEFAULT_RANGE = Asset(base="", quote="")
+Maker = Callable[[Settings, datetime], Column]
+
+
+def finite(name: str) -> Column:
+    """The column, null where it is NaN or infinite."""
+    column = F.col(name)
+    return F.when(F.abs(column) < float("inf"), column)
+
+
+def _bound(settings: Settings, field: str) -> Column:
+    """The asset's `min_price` or `max_price`; the default for an asset that has no entry."""
+    bound = F.lit(getattr(DEFAULT_RANGE, field))
+    entries = sorted(((getattr(asset, field), name) for name, asset in settings.assets.items()))
+    for value, group in groupby(entries, key=lambda entry: entry[0]):
+        names = [name for _, name in group]
+        bound = F.when(F.col("asset_pair").isin(names), F.lit(value)).otherwise(bound)
+    return bound
+
+
+def _step_seconds() -> Column:
+    """Length of the row's candle; null when the timeframe is unknown."""
+    length = F.lit(None).cast("bigint")
+    for timeframe, step in TIMEFRAMES.items():
+        seconds = F.lit(int(step.total_seconds())).cast("bigint")
+        length = F.when(F.col("timeframe") == timeframe, seconds).otherwise(length)
+    return length
+
+
+def _closes_at() -> Column:
+    return F.col("timestamp").cast("double") + _step_seconds()
+
+
+def _lowest_price() -> Column:
+    return F.least(*(finite(price) for price in PRICES))
+
+
+def _highest_price() -> Column:
+    return F.greatest(*(finite(price) for price in PRICES))
+
+
+def _micros_off_grid() -> Column:
+    return F.pmod(F.unix_micros(F.col("timestamp")), _step_seconds() * 1_000_000)
+
+
+def _candles_behind(now: datetime) -> Column:
+    return F.floor((F.lit(now.timestamp()) - _closes_at()) / _step_seconds())
+
+
+MAKERS: dict[str, Maker] = {
+    "lowest_price": lambda settings, now: _lowest_price(),
+    "highest_price": lambda settings, now: _highest_price(),
+    "price_ratio": lambda settings, now: _highest_price() / F.nullif(_lowest_price(), F.lit(0.0)),
+    "min_price": lambda settings, now: _bound(settings, "min_price"),
+    "max_price": lambda settings, now: _bound(settings, "max_price"),
+    "micros_off_grid": lambda settings, now: _micros_off_grid(),
+    "closes_at": lambda settings, now: _closes_at(),
+    "checked_at": lambda settings, now: F.lit(now.timestamp()),
+    "candles_behind": lambda settings, now: _candles_behind(now),
+}
+
+
+def nameable(schema: StructType) -> set[str]:
+    """Every name a suite may use on such rows: their columns and the helpers these allow."""
+    names = set(schema.names)
+    numbers = {f.name + NUMBER for f in schema if isinstance(f.dataType, DoubleType | FloatType)}
+    candle = {"asset_pair", "timeframe", "timestamp", *PRICES}
+    return names | numbers | (set(MAKERS) if candle <= names else set())
+
+
+def with_helpers(
+    frame: DataFrame, names: Iterable[str], settings: Settings, now: datetime
+) -> DataFrame:
+    """The frame with those of the named columns it does not have yet."""
+    present = set(frame.columns)
+    wanted = sorted(set(names) - present)
+    made = {
+        name: MAKERS[name](settings, now) if name in MAKERS else finite(name.removesuffix(NUMBER))
+        for name in wanted
+    }
+    return frame.withColumns(made) if made else frame
