@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import argparse
 import os
+import sys
 from pathlib import Path
 
 from lakehouse.settings import load_settings
@@ -24,11 +25,12 @@ def main(argv: list[str] | None = None) -> None:
 
 
 def _announce(port: int, file: Path | None) -> None:
-    os.write(1, f"{port}\n".encode())
     if file:
         unfinished = file.with_name(f"{file.name}.{os.getpid()}")
         unfinished.write_text(str(port))
         unfinished.replace(file)
+    sys.stdout.write(f"{port}\n")
+    sys.stdout.flush()
 
 
 if __name__ == "__main__":

@@ -14,7 +14,7 @@ from lakehouse.simulated.pairs import Pair
 
 INTERVALS = {"1min": 1, "5min": 5, "15min": 15, "30min": 30, "60min": 60}
 COMPACT_ROWS = 100
-INTRADAY_DAYS = 30
+INTRADAY_DAYS = 8
 DAILY_DAYS = 1000
 HELP = "(https://www.alphavantage.co/documentation/)"
 FUNCTIONS = {
@@ -57,8 +57,7 @@ def _rows(
     now = exchange.now_ms()
     days = DAILY_DAYS if step_ms == DAY_MS else INTRADAY_DAYS
     start = now - (days * DAY_MS if is_full else (COMPACT_ROWS - 1) * step_ms)
-    start = -(-start // step_ms) * step_ms
-    found = exchange.candles(pair, step_ms, start, now + 1)
+    found = exchange.candles(pair, step_ms, start // step_ms * step_ms, now + 1)
     shape = "%Y-%m-%d" if step_ms == DAY_MS else "%Y-%m-%d %H:%M:%S"
     rows = {}
     for row in reversed(exchange.rows(pair, step_ms, found, decimals=pair.decimals)):

@@ -53,7 +53,7 @@ def _found(
     now, count = exchange.now_ms(), int(params.get("count", DEFAULT_COUNT))
     if count > MAX_COUNT:
         raise Refusal(400, {"errorMessage": "Maximum value for 'count' exceeded"})
-    start = _time(params, "from", now - count * step_ms)
+    start = _time(params, "from", now - (count - 1) * step_ms)
     end = _time(params, "to", now + 1)
     if "to" in params and end > now:
         raise Refusal(

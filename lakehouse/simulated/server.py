@@ -69,7 +69,7 @@ def _fault(exchange: Exchange, request: Request) -> Fault | None:
     pair = exchange.pair(symbol) if symbol else None
     if exchange.faults.symbols and not (pair and exchange.faults.touch(pair.name)):
         return None
-    return exchange.plan.next(str(request.url))
+    return exchange.plan.next(f"{request.url.path}?{request.url.query}")
 
 
 def _symbols(request: Request) -> list[str]:

@@ -20,6 +20,13 @@ from lakehouse.sources.adapters.statuses import as_of, problem_of, retry_after
 from lakehouse.sources.pacing import Pause
 from lakehouse.sources.problems import Limited, Malformed, Problem, Refused, Unavailable
 
+# Errors of which ccxt tells the URL alone.
+WORDLESS = {
+    "NetworkError": "it cannot be reached",
+    "RequestTimeout": "no answer in time",
+    "ExchangeError": "an answer that is no answer",
+}
+
 
 class CcxtAdapter(Adapter):
     """An exchange that ccxt knows. Its objects are not thread-safe: each call borrows one."""
@@ -140,4 +147,4 @@ def _text(error: Exception, exchange: Any) -> str:
     """ccxt's message without its own name and the URL, which say nothing new."""
     text = str(error).removeprefix(f"{exchange.id} ").removeprefix("GET ")
     text = text.replace(exchange.last_request_url or " ", "").strip()
-    return text or type(error).__name__
+    return text or WORDLESS.get(type(error).__name__, type(error).__name__)

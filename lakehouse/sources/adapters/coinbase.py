@@ -66,7 +66,7 @@ class Coinbase(CcxtAdapter):
         return replace(answer, rows=_in_fours(rows) if page.timeframe == "4h" else rows)
 
     def read(self, row: Any) -> Figures:
-        return _built(row) if isinstance(row, list) else _figures(row)
+        return _built(row) if isinstance(row, list) and row else _figures(row)
 
 
 def _figures(row: Any) -> Figures:

@@ -1,0 +1,1 @@
+"""Tests of lakehouse.sources, against the embedded exchange."""

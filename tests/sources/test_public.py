@@ -1,0 +1,12 @@
+import lakehouse.sources
+
+
+def test_the_public_interface_is_what_the_design_names() -> None:
+    assert lakehouse.sources.__all__ == [
+        "BreakerState",
+        "CandleRequest",
+        "CircuitBreaker",
+        "Fetched",
+        "RawCandle",
+        "Sources",
+    ]
