@@ -14,10 +14,10 @@ from typing import Any, cast
 
 from great_expectations.core import ExpectationValidationResult
 from great_expectations.exceptions.exceptions import GreatExpectationsError
+from great_expectations.execution_engine.sparkdf_batch_data import SparkDFBatchData
 from great_expectations.execution_engine.sparkdf_execution_engine import (
     SparkDFExecutionEngine,
 )
-from great_expectations.execution_engine.sparkdf_batch_data import SparkDFBatchData
 from great_expectations.expectations.expectation import (
     BatchExpectation,
     ColumnMapExpectation,
@@ -169,7 +169,7 @@ def _compile(
 
 
 def expectation_of(suite: Suite, check: Check) -> BatchExpectation:
-    """GX's expectation for a check. Raises InvalidSuite if GX does not know its type or arguments."""
+    """GX's expectation for a check. Raises InvalidSuite for what GX does not know."""
     refused = sorted(REFUSED & set(check.kwargs))
     if refused:
         raise suite.wrong(f"{check.expect} ({check.reason}) must not use {refused[0]}")

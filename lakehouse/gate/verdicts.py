@@ -62,11 +62,6 @@ class BatchVerdict:
     tolerance: float
     findings: tuple[Finding, ...]
 
-    @classmethod
-    def empty(cls, table: str, batch_id: str, tolerance: float = 0.0) -> BatchVerdict:
-        """The verdict on a batch without rows."""
-        return cls(table, batch_id, None, None, None, 0, 0, 0, tolerance, ())
-
     @property
     def share(self) -> float:
         """Share of the rows that failed, 0 to 1."""
