@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import threading
+import weakref
 from collections.abc import Mapping
 from types import TracebackType
 
@@ -21,7 +22,7 @@ class Sources:
     """All configured providers. Thread-safe; one for a process, closed at its end.
 
     `base_urls` overrides the settings' by provider, e.g. for the embedded exchange, whose port is
-    only known once it runs.
+    only known once it runs. Connections are given back at the latest when this is forgotten.
     """
 
     def __init__(self, settings: Settings, base_urls: Mapping[str, str] | None = None) -> None:
@@ -29,6 +30,7 @@ class Sources:
         self._base_urls = dict(base_urls or {})
         self._lock = threading.Lock()
         self._adapters: dict[str, Adapter] = {}
+        self._finalizer = weakref.finalize(self, _close_all, self._adapters)
         self._breakers = {name: _breaker(name, p) for name, p in settings.providers.items()}
 
     def __enter__(self) -> Sources:
@@ -44,9 +46,7 @@ class Sources:
 
     def close(self) -> None:
         """Give back all connections."""
-        with self._lock:
-            for adapter in self._adapters.values():
-                adapter.close()
+        _close_all(self._adapters)
 
     def fetch(
         self,
@@ -79,14 +79,17 @@ class Sources:
         raise _summary(request, failures)
 
     def calls_needed(self, provider: str, request: CandleRequest) -> int:
-        """How many calls `fetch` makes if none fails; 0 where the provider cannot be asked."""
-        self._settings.provider_named(provider)
+        """How many calls `fetch` makes of `provider` if none fails; 0 if it has no such candles.
+
+        Neither a base URL nor a key is needed for that.
+        """
+        adapter = ADAPTERS[self._settings.provider_named(provider).dialect]
         step(request.timeframe)
-        try:
-            paging = self._paging(provider, request, None)
-        except SourceError:
-            return 0
-        return len(paging.adapter.pages(request))
+        return len(adapter.pages(request)) if request.timeframe in adapter.timeframes else 0
+
+    def warm_up(self, provider: str) -> None:
+        """Import what calls to `provider` need, e.g. while an engine starts: two seconds."""
+        ADAPTERS[self._settings.provider_named(provider).dialect].warm_up()
 
     def breaker_states(self) -> list[BreakerState]:
         """How each provider's circuit breaker stands, in the settings' order."""
@@ -140,6 +143,11 @@ class Sources:
             variable = f"LAKEHOUSE__PROVIDERS__{name.upper()}__{kind.needs.upper()}"
             raise _refused(name, request, f"it needs {variable}")
         return kind(provider, str(base_url))
+
+
+def _close_all(adapters: Mapping[str, Adapter]) -> None:
+    for adapter in list(adapters.values()):
+        adapter.close()
 
 
 def _breaker(name: str, provider: Provider) -> CircuitBreaker:

@@ -1,5 +1,6 @@
 from __future__ import annotations
 
+import gc
 from concurrent.futures import ThreadPoolExecutor
 from datetime import timedelta
 
@@ -133,3 +134,24 @@ def test_many_threads_may_fetch_at_once(sources: Sources, ask: Ask) -> None:
     with ThreadPoolExecutor(8) as pool:
         fetched = list(pool.map(lambda request: sources.fetch("binance", request), requests))
     assert [len(one.candles) for one in fetched] == [60 * hours for hours in range(1, 17)]
+
+
+def test_calls_are_counted_without_a_base_url_or_a_key(ask: Ask) -> None:
+    with Sources(quick_settings(api_key=None, token=None)) as sources:
+        assert sources.calls_needed("simulated", ask("1m", timedelta(days=1))) == 2
+        assert sources.calls_needed("oanda", ask("1m", timedelta(days=4))) == 2
+
+
+def test_warming_up_asks_nobody(exchange: RunningExchange, sources: Sources) -> None:
+    for breaker in sources.breaker_states():
+        sources.warm_up(breaker.provider)
+    assert exchange.calls == 0
+
+
+def test_connections_are_given_back_when_sources_are_forgotten(
+    exchange: RunningExchange, ask: Ask
+) -> None:
+    sources = Sources(quick_settings(), {"simulated": exchange.base_url("binance")})
+    sources.fetch("simulated", ask("1h"))
+    del sources
+    gc.collect()  # an open socket would warn, and a warning is an error here

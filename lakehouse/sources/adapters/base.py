@@ -81,20 +81,27 @@ class Adapter(ABC):
     def read(self, row: Any) -> Figures:
         """What a row says. Never raises."""
 
+    @classmethod
+    @abstractmethod
+    def warm_up(cls) -> None:
+        """Import what the first call would otherwise wait for."""
+
     @abstractmethod
     def close(self) -> None:
-        """Give back connections."""
+        """Give back connections; the next call opens new ones."""
 
-    def candles_per_page(self, timeframe: str) -> int | None:
-        return self.page_candles
+    @classmethod
+    def candles_per_page(cls, timeframe: str) -> int | None:
+        return cls.page_candles
 
-    def pages(self, request: CandleRequest) -> list[Page]:
+    @classmethod
+    def pages(cls, request: CandleRequest) -> list[Page]:
         """The calls that answer `request`."""
         length = step(request.timeframe)
         start = ceil(request.start, length)
         if start >= request.end:
             return []
-        per_page = self.candles_per_page(request.timeframe)
+        per_page = cls.candles_per_page(request.timeframe)
         if per_page is None:
             return [Page(request.timeframe, start, request.end)]
         reach = per_page * length

@@ -51,6 +51,10 @@ class CcxtAdapter(Adapter):
         finally:
             self._idle.put(exchange)
 
+    @classmethod
+    def warm_up(cls) -> None:
+        _ccxt()
+
     def close(self) -> None:
         while not self._idle.empty():
             self._idle.get().session.close()

@@ -36,8 +36,9 @@ class Coinbase(CcxtAdapter):
     }
     page_candles = 300
 
-    def candles_per_page(self, timeframe: str) -> int:
-        return self.page_candles // (2 if timeframe == "4h" else 1)
+    @classmethod
+    def candles_per_page(cls, timeframe: str) -> int:
+        return cls.page_candles // (2 if timeframe == "4h" else 1)
 
     def point(self, exchange: Any) -> None:
         exchange.urls["api"]["rest"] = self.base_url

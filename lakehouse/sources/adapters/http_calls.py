@@ -7,6 +7,7 @@ import logging
 import threading
 from collections.abc import Mapping
 from datetime import UTC, datetime
+from importlib import import_module
 from typing import TYPE_CHECKING, Any
 from urllib.parse import urlencode
 
@@ -57,6 +58,10 @@ class HttpAdapter(Adapter):
     def message(self, payload: Any) -> str:
         """What an error's payload says."""
         return str(payload.get("message", payload)) if isinstance(payload, dict) else "no reason"
+
+    @classmethod
+    def warm_up(cls) -> None:
+        import_module("httpx")
 
     def close(self) -> None:
         with self._lock:
