@@ -1,0 +1,27 @@
+{#- The rows of a CTE that the table does not hold yet, or holds with other values.
+
+    Others are left alone, so created_at stays, and updated_at moves only with a value. `since` is a
+    condition on the table (alias `old`) that holds for every row of the CTE. -#}
+{% macro changed_rows(cte, since) -%}
+    {%- set built_at = "timestamp '" ~ var('built_at') ~ "'" -%}
+    {%- set keys = model.config.unique_key -%}
+    {%- if is_incremental() %}
+    select
+        new.*,
+        coalesce(old.created_at, {{ built_at }}) as created_at,
+        {{ built_at }} as updated_at
+    from {{ cte }} as new
+    left join {{ this }} as old
+        on {{ since }}
+        {%- for key in keys %}
+        and new.{{ key }} = old.{{ key }}
+        {%- endfor %}
+    where
+        old.{{ keys[0] }} is null
+        {%- for name in model.columns if name not in keys and name not in ('created_at', 'updated_at') %}
+        or not new.{{ name }} <=> old.{{ name }}
+        {%- endfor %}
+    {%- else %}
+    select *, {{ built_at }} as created_at, {{ built_at }} as updated_at from {{ cte }}
+    {%- endif %}
+{%- endmacro %}
