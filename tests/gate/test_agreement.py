@@ -1,0 +1,76 @@
+"""The gate counts what Great Expectations itself counts on the same rows."""
+
+from __future__ import annotations
+
+import math
+import random
+from pathlib import Path
+from typing import Any
+
+from pyspark.sql import SparkSession
+from pyspark.sql import functions as F
+
+from lakehouse.gate import Gate
+from lakehouse.gate.library import library
+from lakehouse.settings import load_settings
+from tests.gate.candles import NOW, candle, frame_of
+
+FAULTS: list[dict[str, Any]] = [
+    {"open": None},
+    {"high": 80.0},
+    {"low": math.nan},
+    {"close": math.inf},
+    {"close": -5.0},
+    {"volume": -1.0},
+    {"provider": None},
+    {"timeframe": "7m"},
+    {"timestamp": None},
+    {"timeframe": "1h"},
+]
+
+
+def faulty_candles(count: int) -> list[dict[str, Any]]:
+    chance = random.Random(7)  # noqa: S311 - it must repeat itself
+    rows = []
+    for minute in range(count):
+        faults = chance.sample(FAULTS, chance.choice([0, 0, 1, 2, 3]))
+        changes = {name: value for fault in faults for name, value in fault.items()}
+        rows.append(candle(minute, **changes))
+    return [*rows, candle(5, close=101.0), candle(6, close=102.0)]
+
+
+def test_the_counts_are_those_of_gx_on_the_same_rows(session: SparkSession, tmp_path: Path) -> None:
+    gate = Gate("bronze.raw_market_data", load_settings(), NOW, is_live=True)
+    judged = gate.judge(gate.annotate(frame_of(session, faulty_candles(300))))
+    (verdict,) = judged.verdicts
+    ours = [finding.result() for finding in verdict.findings]
+
+    gx = library()
+    context = gx.get_context(mode="ephemeral")
+    context.variables.progress_bars = {"globally": False}
+    source = context.data_sources.add_spark("rows", persist=False)
+    definition = source.add_dataframe_asset("rows").add_batch_definition_whole_dataframe("all")
+    judged.rows.write.parquet(str(tmp_path / "rows"))
+    rows = gate.with_helpers(session.read.parquet(str(tmp_path / "rows")))
+    suite = gx.ExpectationSuite(
+        name="same", expectations=[f.condition.expectation for f in verdict.findings]
+    )
+    batch = definition.get_batch({"dataframe": rows})
+    theirs = batch.validate(suite, result_format="BASIC").results
+
+    assert counts(ours) == counts(theirs)
+    assert all(f.is_success is bool(f.result().success) for f in verdict.findings)
+    rejected = judged.rows.where(F.size("reasons") > 0).count()
+    assert rejected == verdict.rejected > 0
+
+
+def counts(results: list[Any]) -> dict[str, dict[str, Any]]:
+    """What GX says of each expectation, by its reason."""
+    names = ("element_count", "unexpected_count", "missing_count", "observed_value")
+    return {
+        result.expectation_config.meta["reason"]: {
+            "success": result.success,
+            **{name: result.result.get(name) for name in names},
+        }
+        for result in results
+    }
