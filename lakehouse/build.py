@@ -28,8 +28,8 @@ from lakehouse.errors import BatchQuarantined
 from lakehouse.gate import BatchVerdict, Gate, quality_rows
 from lakehouse.outcomes import Recorder
 from lakehouse.settings import Settings
-from lakehouse.tables import Table, registry
-from lakehouse.timeframes import EPOCH
+from lakehouse.tables import Table, bronze_table, registry
+from lakehouse.timeframes import EPOCH, TIMEFRAMES
 from lakehouse.transform import run_dbt
 
 BUILT_LAYERS = ("silver", "gold")
@@ -60,10 +60,10 @@ def build(
     lock.parent.mkdir(parents=True, exist_ok=True)
     with FileLock(lock):
         present, last = bronze_versions(settings), last_build(settings)
-        is_first = last is None or full_refresh
-        built = {} if last is None or full_refresh else last.versions
+        is_first = last is None or full_refresh or None in _versions(settings).values()
+        built = {} if last is None or is_first else last.versions
         arrivals = find_arrivals(settings, built, present)
-        gated_until = EPOCH if last is None or full_refresh else last.built_at
+        gated_until = EPOCH if last is None or is_first else last.built_at
         new = Build(f"build-{uuid.uuid4().hex[:12]}", ops.now(), gated_until, arrivals)
         if arrivals:
             _build(session, settings, recorder, new, full_refresh=is_first)
@@ -83,18 +83,20 @@ def _build(
     full_refresh: bool,
 ) -> None:
     record_arrivals(session, settings, new.build_id, new.arrivals)
+    for timeframe in TIMEFRAMES:
+        delta.ensure_table(session, settings, bronze_table(timeframe))
     register_tables(session, settings)
     before = _versions(settings)
-    variables = _variables(settings, new)
+    variables = _variables(settings, new, full_refresh)
     try:
         for layer in BUILT_LAYERS:
             with recorder.step("dbt", layer):
                 run_dbt(session, settings, recorder, _dbt_command(layer, full_refresh), variables)
             for table in _tables_of(layer):
                 with recorder.step("gate", table.full_name) as outcome:
-                    verdict = _gate(session, settings, recorder, new, table)
-                    outcome.rows_in, outcome.rows_rejected = verdict.rows, verdict.rejected
-                new.rows[table.full_name] = verdict.rows - verdict.rejected
+                    rows, rejected = _gate(session, settings, recorder, new, table)
+                    outcome.rows_in, outcome.rows_rejected = rows, rejected
+                new.rows[table.full_name] = rows - rejected
     except BaseException:
         _put_back(session, settings, before)
         raise
@@ -104,13 +106,22 @@ def _dbt_command(layer: str, full_refresh: bool) -> list[str]:
     return ["run", "--select", layer, *(["--full-refresh"] if full_refresh else [])]
 
 
-def _variables(settings: Settings, new: Build) -> dict[str, Any]:
+def _variables(settings: Settings, new: Build, full_refresh: bool) -> dict[str, Any]:
     return {
         "build_id": new.build_id,
         "built_at": f"{new.built_at:%Y-%m-%d %H:%M:%S.%f}",
-        "since_min": f"{min(arrival.since for arrival in new.arrivals):%Y-%m-%d %H:%M:%S}",
+        "since": {} if full_refresh else _since(new.arrivals),
         "provider_preference": list(settings.provider_preference),
     }
+
+
+def _since(arrivals: list[Arrival]) -> dict[str, str]:
+    """By timeframe, the first candle with news."""
+    since: dict[str, str] = {}
+    for arrival in arrivals:
+        first = f"{arrival.since:%Y-%m-%d %H:%M:%S}"
+        since[arrival.timeframe] = min(first, since.get(arrival.timeframe, first))
+    return since
 
 
 def _tables_of(layer: str) -> list[Table]:
@@ -119,33 +130,38 @@ def _tables_of(layer: str) -> list[Table]:
 
 def _gate(
     session: SparkSession, settings: Settings, recorder: Recorder, new: Build, table: Table
-) -> BatchVerdict:
-    """Check the rows this build wrote to the table; those that fail leave it as dead letters."""
+) -> tuple[int, int]:
+    """Check the rows that no gate has seen yet; those that fail leave the table as dead letters.
+
+    How many rows were checked and rejected. Raises BatchQuarantined.
+    """
     gate = Gate(table.full_name, settings)
     written = session.table(table.full_name).where(F.col("updated_at") > F.lit(new.gated_until))
-    annotated = gate.annotate(written.withColumn("batch_id", F.lit(new.build_id)))
-    (verdict,) = gate.judge(annotated) or [BatchVerdict.empty(table.full_name, new.build_id)]
-    ops.append(settings, "ops.quality_results", quality_rows([verdict], recorder.run_id))
+    judged = gate.judge(gate.annotate(written.withColumn("batch_id", F.lit(new.build_id))))
+    if not judged.verdicts:
+        return 0, 0
+    (verdict,) = judged.verdicts
+    results = quality_rows(judged.verdicts, recorder.run_id, gate.now)
+    ops.append(settings, "ops.quality_results", results)
     if verdict.rejected:
-        new.dead_letters += write_dead_letters(annotated, [verdict], table.full_name, settings)
+        new.dead_letters += write_dead_letters(judged, settings)
     if verdict.is_quarantined:
-        raise quarantine_error(settings, table, verdict, new.dead_letters)
+        raise quarantine_error(verdict, new.dead_letters)
     if verdict.rejected:
-        delta.delete(annotated.where(F.size("reasons") > 0), table.full_name, table.keys)
-    return verdict
+        rejected = judged.rows.where(F.size("reasons") > F.lit(0))
+        delta.delete(rejected, table.full_name, table.keys)
+    return verdict.rows, verdict.rejected
 
 
-def quarantine_error(
-    settings: Settings, table: Table, verdict: BatchVerdict, letters: list[Path]
-) -> BatchQuarantined:
-    tolerance = settings.tolerance if table.tolerance is None else table.tolerance
+def quarantine_error(verdict: BatchVerdict, letters: list[Path]) -> BatchQuarantined:
+    """What a person is told when a gate refuses a whole batch."""
     return BatchQuarantined(
-        table=table.full_name,
+        table=verdict.table,
         subject=f"batch {verdict.batch_id}",
         rows=verdict.rows,
         rejected=verdict.rejected,
-        percent=100 * verdict.rejected / verdict.rows,
-        tolerance=100 * tolerance,
+        percent=100 * verdict.share,
+        tolerance=100 * verdict.tolerance,
         reasons=", ".join(f"{reason} ({n})" for reason, n in verdict.reasons.items()),
         dead_letters=", ".join(str(letter) for letter in letters),
     )

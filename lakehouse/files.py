@@ -20,13 +20,14 @@ import pyarrow as pa
 from pyspark.sql import DataFrame, SparkSession
 
 from lakehouse.errors import UnreadableFile
-from lakehouse.landing import LANDING_DDL, LANDING_SCHEMA, VALUES
+from lakehouse.landing_rows import LANDING_DDL, LANDING_SCHEMA, VALUES
 
 TIME_NAMES = ("timestamp", "date", "open_time")
 BINANCE_COLUMNS = ("open_time", *VALUES)
 NAME = re.compile(r"(?P<symbol>[A-Za-z0-9]+(?:[_-][A-Za-z]+)?)-(?P<timeframe>\d+[mhd])\b")
 # Epoch times tell their unit by their size: the year 2100 is 4e9 seconds away.
 UNITS = ((5e9, 1_000_000), (5e12, 1_000), (5e15, 1), (float("inf"), 0.001))
+LOCAL_FORMATS = ("%Y-%m-%d %H:%M:%S%.f", "%Y-%m-%d %H:%M", "%Y-%m-%d")
 ROWS_A_BATCH = 50_000
 
 
@@ -56,7 +57,7 @@ def named_in(path: str) -> tuple[str | None, str | None]:
 
 
 def candle_frame(session: SparkSession, files: list[CandleFile]) -> DataFrame:
-    """The files' rows as landing rows (landing.LANDING_DDL), one task a file."""
+    """The files' rows as landing rows (landing_rows.LANDING_DDL), one task a file."""
     described = session.createDataFrame(
         [(f.path, f.asset_pair, f.timeframe, f.provider, f.batch_id) for f in files],
         "path string, asset_pair string, timeframe string, provider string, batch_id string",
@@ -105,7 +106,7 @@ def _parts(path: Path) -> Iterator[pl.DataFrame]:
     elif name.endswith(".parquet"):
         yield pl.read_parquet(path)
     elif name.endswith((".feather", ".arrow", ".ipc")):
-        yield pl.read_ipc(path, memory_map=False)
+        yield pl.read_ipc(path)
     elif name.endswith(".csv"):
         yield _csv(path.read_bytes())
     else:
@@ -161,8 +162,15 @@ def _timestamp(part: pl.DataFrame, time: str) -> pl.Expr:
     from_number = micros.cast(pl.Datetime("us"))
     if part.schema[time] != pl.String:
         return from_number
-    text = column.str.to_datetime(time_unit="us", strict=False, time_zone="UTC", ambiguous="null")
-    return pl.coalesce(from_number, text.dt.replace_time_zone(None))
+    return pl.coalesce(from_number, *_from_text(column))
+
+
+def _from_text(column: pl.Expr) -> list[pl.Expr]:
+    # ISO only: a guess at 01/03/2017 would be wrong for half of those who write it.
+    text = column.str.strip_chars().str.replace("T", " ").str.replace("Z$", "+00:00")
+    local = [text.str.to_datetime(form, time_unit="us", strict=False) for form in LOCAL_FORMATS]
+    with_offset = text.str.to_datetime("%Y-%m-%d %H:%M:%S%.f%:z", time_unit="us", strict=False)
+    return [*local, with_offset.dt.convert_time_zone("UTC").dt.replace_time_zone(None)]
 
 
 def _raw_where_null(parsed: pl.DataFrame, part: pl.DataFrame) -> pl.Series:

@@ -15,7 +15,6 @@ from dataclasses import dataclass
 from datetime import datetime
 from pathlib import Path
 
-import pyarrow as pa
 import structlog
 from pyspark.sql import DataFrame, SparkSession
 from pyspark.sql import functions as F
@@ -23,6 +22,7 @@ from pyspark.sql import functions as F
 from lakehouse import delta, ops
 from lakehouse.dead_letters import write_dead_letters
 from lakehouse.gate import BatchVerdict, Gate, Judgement, quality_rows
+from lakehouse.landing_rows import VALUES
 from lakehouse.outcomes import Recorder
 from lakehouse.settings import Settings
 from lakehouse.tables import bronze_table
@@ -30,27 +30,6 @@ from lakehouse.timeframes import TIMEFRAMES
 
 log = structlog.get_logger(__name__)
 
-LANDING_SCHEMA = pa.schema(
-    [
-        ("asset_pair", pa.string()),
-        ("timestamp", pa.timestamp("us", tz="UTC")),
-        ("open", pa.float64()),
-        ("high", pa.float64()),
-        ("low", pa.float64()),
-        ("close", pa.float64()),
-        ("volume", pa.float64()),
-        ("provider", pa.string()),
-        ("timeframe", pa.string()),
-        ("batch_id", pa.string()),
-        ("source", pa.string()),
-        ("raw", pa.string()),
-    ]
-)
-LANDING_DDL = (
-    "asset_pair string, timestamp timestamp, open double, high double, low double, close double, "
-    "volume double, provider string, timeframe string, batch_id string, source string, raw string"
-)
-VALUES = ("open", "high", "low", "close", "volume")
 # What makes two rows of bronze the same: who said what of which candle.
 IDENTITY = ("asset_pair", "timestamp", "provider", *VALUES)
 PUBLISHERS = 3
@@ -76,7 +55,7 @@ class Landing:
 
 @dataclass(frozen=True, slots=True)
 class Lander:
-    """Lands frames of raw candles (LANDING_DDL); many batches, assets and timeframes at once."""
+    """Lands frames of raw candles (see landing_rows); many batches, assets, timeframes at once."""
 
     session: SparkSession
     settings: Settings
@@ -140,7 +119,8 @@ def bronze_candles(rows: DataFrame, ingested_at: datetime) -> DataFrame:
         F.lit(ingested_at).alias("ingested_at"),
         "batch_id",
         F.to_date("timestamp").alias("partition_date"),
-        F.col("asset_pair").alias("partition_asset_pair"),
+        # Sail loses track of a partition column that is a mere alias; asset pairs are upper case.
+        F.upper("asset_pair").alias("partition_asset_pair"),
     )
 
 

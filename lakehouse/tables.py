@@ -208,15 +208,16 @@ def _from_dbt(layer: str, path: Path) -> list[Table]:
 
 
 def _dbt_table(layer: str, model: dict[str, Any]) -> Table:
-    meta = model["config"]["meta"]
+    config = model["config"]
+    meta = config["meta"]
     columns = (Column(c["name"], c["data_type"], c["description"]) for c in model["columns"])
     return Table(
         layer=layer,
         name=model["name"],
         grain=meta["grain"],
         columns=tuple(columns),
-        keys=tuple(meta["keys"]),
-        partition_by=tuple(meta.get("partition_by", ())),
+        keys=tuple(config["unique_key"]),
+        partition_by=tuple(config.get("partition_by", ())),
         sort_by=tuple(meta.get("sort_by", ())),
         owner=meta["owner"],
         retention_hours=meta.get("retention_hours"),

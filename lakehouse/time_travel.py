@@ -8,6 +8,7 @@ from datetime import UTC, datetime
 from pathlib import Path
 from urllib.parse import unquote
 
+import pyarrow as pa
 from deltalake import DeltaTable
 from deltalake.exceptions import DeltaError
 from pyspark.sql import DataFrame, SparkSession
@@ -73,8 +74,8 @@ def _is_readable(table: DeltaTable, number: int, present: set[str]) -> bool:
         table.load_as_version(number)
     except DeltaError:  # the log of that version is gone
         return False
-    root = table.table_uri.rstrip("/")
-    return all(unquote(uri.removeprefix(root).lstrip("/")) in present for uri in table.file_uris())
+    paths = pa.table(table.get_add_actions())["path"].to_pylist()
+    return all(unquote(path) in present for path in paths)
 
 
 def _files_present(path: Path) -> set[str]:

@@ -12,6 +12,7 @@ from typing import Any
 from pyspark.sql import SparkSession
 
 from lakehouse import indicators, ops
+from lakehouse.engine import as_default
 from lakehouse.errors import BuildFailed
 from lakehouse.outcomes import Recorder
 from lakehouse.settings import PROJECT, Settings
@@ -31,7 +32,8 @@ def run_dbt(
     Raises BuildFailed with the first node's message.
     """
     indicators.register(session)
-    result = _invoke(settings, [*command, "--vars", json.dumps(variables)])
+    with as_default(session):
+        result = _invoke(settings, [*command, "--vars", json.dumps(variables)])
     nodes = list(result.result or []) if result.exception is None else []
     _record(recorder, nodes)
     failed = [node for node in nodes if node.status in ("error", "fail", "runtime error")]

@@ -7,7 +7,7 @@ attempt landed it; how windows were cut does not matter, only the time they cove
 from __future__ import annotations
 
 from collections import defaultdict
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from datetime import datetime
 from typing import Any
 
@@ -61,7 +61,7 @@ def subtract(whole: Interval, covered: Iterable[Interval]) -> list[Interval]:
     ]
 
 
-def record(settings: Settings, rows: list[Mapping[str, Any]]) -> None:
+def record(settings: Settings, rows: Sequence[Mapping[str, Any]]) -> None:
     """Note attempts, then move the watermarks of the series whose windows landed."""
     stamp = ops.now()
     ops.append(settings, "ops.progress", [{**row, "recorded_at": stamp} for row in rows])

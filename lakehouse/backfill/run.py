@@ -20,7 +20,8 @@ from lakehouse.backfill import progress
 from lakehouse.backfill.plan import Batch
 from lakehouse.errors import LakehouseError, SourceError
 from lakehouse.gate import BatchVerdict, Gate
-from lakehouse.landing import LANDING_DDL, LANDING_SCHEMA, Lander, Landing
+from lakehouse.landing import Lander, Landing
+from lakehouse.landing_rows import LANDING_DDL, LANDING_SCHEMA
 from lakehouse.settings import Settings
 from lakehouse.sources import Fetched, Sources
 

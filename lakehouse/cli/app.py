@@ -13,9 +13,13 @@ import structlog
 import typer
 from pyspark.errors import PySparkException
 from rich.console import Console
+from rich.markup import escape
 
 from lakehouse.cli import backfill, dlq, query, service, upkeep
 from lakehouse.errors import LakehouseError
+
+# An engine may put a whole plan into one line.
+LONGEST_MESSAGE = 300
 
 app = typer.Typer(
     name="lakehouse",
@@ -70,12 +74,13 @@ def main(argv: Sequence[str] | None = None) -> None:
 def _fail(message: str, code: int, is_verbose: bool) -> None:
     if is_verbose:
         traceback.print_exc()
-    Console(stderr=True, highlight=False, soft_wrap=True).print(f"[red]Error:[/] {message}")
+    Console(stderr=True, highlight=False, soft_wrap=True).print(f"[red]Error:[/] {escape(message)}")
     sys.exit(code)
 
 
 def _first_line(error: Exception) -> str:
-    return (str(error).strip() or type(error).__name__).splitlines()[0]
+    line = (str(error).strip() or type(error).__name__).splitlines()[0]
+    return line if len(line) <= LONGEST_MESSAGE else f"{line[:LONGEST_MESSAGE]} …"
 
 
 def _configure_logging(is_verbose: bool) -> None:

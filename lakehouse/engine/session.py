@@ -8,10 +8,12 @@ from __future__ import annotations
 
 import os
 from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 
 from pyspark.errors import PySparkException
 from pyspark.sql import SparkSession
+from pyspark.sql.connect.session import SparkSession as ConnectSession
 
 from lakehouse.engine.server import engine_service
 from lakehouse.errors import EngineUnreachable
@@ -59,13 +61,37 @@ def register_tables(session: SparkSession, settings: Settings) -> None:
         # Sail would put a schema without a place into its own working directory.
         session.sql(f"CREATE SCHEMA IF NOT EXISTS {layer} LOCATION '{settings.lake / layer}'")
         known = {row.tableName for row in session.sql(f"SHOW TABLES IN {layer}").collect()}
-        for table in _tables_on_disk(settings.lake / layer):
-            if table.name not in known:
-                session.sql(
-                    f"CREATE TABLE IF NOT EXISTS {layer}.`{table.name}` "
-                    f"USING delta LOCATION '{table}'"
-                )
+        present = {table.name: table for table in _tables_on_disk(settings.lake / layer)}
+        for name in known - present.keys():
+            session.sql(f"DROP TABLE IF EXISTS {layer}.`{name}`")
+        for name in present.keys() - known:
+            session.sql(
+                f"CREATE TABLE IF NOT EXISTS {layer}.`{name}` USING delta LOCATION '{present[name]}'"
+            )
 
 
 def _tables_on_disk(layer: Path) -> Iterator[Path]:
     yield from (log.parent for log in sorted(layer.glob("*/_delta_log")))
+
+
+@contextmanager
+def as_default(session: SparkSession) -> Iterator[None]:
+    """Make `session` the one that `SparkSession.builder.getOrCreate()` finds, in every thread.
+
+    dbt-spark takes its session that way, from threads of its own. PySpark sets the default session
+    only once, and has no public way to change it.
+    """
+    if not isinstance(session, ConnectSession):
+        yield  # under spark-submit there is only one
+        return
+    before = ConnectSession._default_session, getattr(ConnectSession._active_session, "session", None)
+    remote = os.environ.get("SPARK_REMOTE")
+    ConnectSession._default_session = ConnectSession._active_session.session = session
+    # Only its presence counts: it tells the builder to look for a Connect session.
+    os.environ["SPARK_REMOTE"] = remote or "sc://the-default-session"
+    try:
+        yield
+    finally:
+        ConnectSession._default_session, ConnectSession._active_session.session = before
+        if remote is None:
+            del os.environ["SPARK_REMOTE"]

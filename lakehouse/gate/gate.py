@@ -19,7 +19,7 @@ from lakehouse.gate.helpers import nameable, with_helpers
 from lakehouse.gate.marks import FAILED, SKIPPED, mask, with_reasons
 from lakehouse.gate.repeats import KEY, Uniqueness, key_hash, settle
 from lakehouse.gate.suites import Suite, suite_of
-from lakehouse.gate.tally import BATCH, Tally, add_settled, keyed, tallied
+from lakehouse.gate.tally import BATCH, Tally, add_settled, counted, keyed, tallied
 from lakehouse.gate.verdicts import Judgement, Ruling
 from lakehouse.settings import Settings
 
@@ -99,6 +99,8 @@ class Gate:
         self, annotated: DataFrame, batch: Column, uniqueness: Uniqueness, scratch: Path | None
     ) -> tuple[dict[str, Tally], DataFrame]:
         key = key_hash(uniqueness)
+        if key is None:
+            return counted(annotated, batch), annotated
         by_key = keyed(annotated, batch, key)
         tallies = tallied(by_key)
         if not any(tally.suspects for tally in tallies.values()):

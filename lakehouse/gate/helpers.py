@@ -30,21 +30,32 @@ def finite(name: str) -> Column:
 
 def _bound(settings: Settings, field: str) -> Column:
     """The asset's `min_price` or `max_price`; the default for an asset that has no entry."""
-    bound = F.lit(getattr(DEFAULT_RANGE, field))
-    entries = sorted(((getattr(asset, field), name) for name, asset in settings.assets.items()))
-    for value, group in groupby(entries, key=lambda entry: entry[0]):
-        names = [name for _, name in group]
-        bound = F.when(F.col("asset_pair").isin(names), F.lit(value)).otherwise(bound)
-    return bound
+    entries = sorted((getattr(asset, field), name) for name, asset in settings.assets.items())
+    cases = [
+        (F.col("asset_pair").isin([name for _, name in group]), F.lit(value))
+        for value, group in groupby(entries, key=lambda entry: entry[0])
+    ]
+    return _choice(cases, F.lit(getattr(DEFAULT_RANGE, field)))
 
 
 def _step_seconds() -> Column:
     """Length of the row's candle; null when the timeframe is unknown."""
-    length = F.lit(None).cast("bigint")
-    for timeframe, step in TIMEFRAMES.items():
-        seconds = F.lit(int(step.total_seconds())).cast("bigint")
-        length = F.when(F.col("timeframe") == timeframe, seconds).otherwise(length)
-    return length
+    cases = [
+        (F.col("timeframe") == timeframe, F.lit(int(step.total_seconds())).cast("bigint"))
+        for timeframe, step in TIMEFRAMES.items()
+    ]
+    return _choice(cases, F.lit(None).cast("bigint"))
+
+
+def _choice(cases: list[tuple[Column, Column]], otherwise: Column) -> Column:
+    """The value of the first case that holds."""
+    if not cases:
+        return otherwise
+    (first, value), *others = cases
+    chosen = F.when(first, value)
+    for case, value in others:
+        chosen = chosen.when(case, value)
+    return chosen.otherwise(otherwise)
 
 
 def _closes_at() -> Column:

@@ -4,7 +4,6 @@ reasons spelled out from them."""
 from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
-from functools import reduce
 
 from pyspark.sql import Column, DataFrame
 from pyspark.sql import functions as F
@@ -28,7 +27,15 @@ def mask(marks: Iterable[tuple[int, Column]]) -> Column:
     """One bigint with the bit `index` set where the column is true."""
     zero = F.lit(0).cast("bigint")
     each = [F.when(mark, F.lit(1 << index).cast("bigint")).otherwise(zero) for index, mark in marks]
-    return reduce(lambda a, b: a.bitwiseOR(b), each, zero)
+    return _either(each) if each else zero
+
+
+def _either(masks: Sequence[Column]) -> Column:
+    # Halving keeps the expression flat: the protocol refuses one nested a hundred deep.
+    if len(masks) == 1:
+        return masks[0]
+    middle = len(masks) // 2
+    return _either(masks[:middle]).bitwiseOR(_either(masks[middle:]))
 
 
 def with_reasons(marked: DataFrame, checks: Numbered) -> DataFrame:

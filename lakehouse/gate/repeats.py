@@ -30,9 +30,9 @@ class Uniqueness:
         return self.conditions[0].keys if self.conditions else ()
 
 
-def key_hash(uniqueness: Uniqueness) -> Column:
+def key_hash(uniqueness: Uniqueness) -> Column | None:
     """A bigint that is the same for rows of one key. Different keys may share it, too."""
-    return F.xxhash64(*uniqueness.keys)
+    return F.xxhash64(*uniqueness.keys) if uniqueness.keys else None
 
 
 def settle(suspects: DataFrame, uniqueness: Uniqueness, checks: Numbered) -> DataFrame:

@@ -70,6 +70,15 @@ def tallied(by_key: DataFrame) -> dict[str, Tally]:
     return dict(tallies)
 
 
+def counted(annotated: DataFrame, batch: Column) -> dict[str, Tally]:
+    """Batch by batch, where no row has to be compared with another."""
+    tallies: dict[str, Tally] = defaultdict(Tally)
+    add_settled(tallies, annotated, batch)
+    for tally in tallies.values():
+        tally.arrived = tally.rows
+    return dict(tallies)
+
+
 def add_settled(tallies: dict[str, Tally], settled: DataFrame, batch: Column) -> None:
     """Count the suspects as they were settled."""
     context = [name for name in CONTEXT if name in settled.columns]

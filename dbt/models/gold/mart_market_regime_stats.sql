@@ -13,30 +13,40 @@ candles as (
         on enriched.asset_pair = news.asset_pair
         and enriched.timeframe = news.timeframe
         and enriched.timestamp >= date_trunc('month', news.since)
+    where enriched.timestamp >= date_trunc('month', {{ since_min() }})
     {%- endif %}
-    where
-        enriched.market_regime is not null
-        {%- if is_incremental() %}
-        and enriched.timestamp >= date_trunc('month', {{ since_min() }})
-        {%- endif %}
 
 ),
 
-regimes as (
+-- Every month has a row for each regime, so that one that a correction empties is seen to be empty.
+months as (
+
+    select distinct candles.asset_pair, candles.timeframe, candles.month, regimes.market_regime
+    from candles
+    cross join (values ('trend'), ('range'), ('volatile')) as regimes (market_regime)
+
+),
+
+statistics as (
 
     select
-        asset_pair,
-        timeframe,
-        month,
-        market_regime,
-        count(*) as candle_count,
-        sum(case when is_regime_start then 1 else 0 end) as times_entered,
-        avg(log_return) as mean_log_return,
-        stddev_pop(log_return) as volatility,
-        avg(adx_14) as mean_adx,
-        avg(natr_14) as mean_natr
-    from candles
-    group by asset_pair, timeframe, month, market_regime
+        months.asset_pair,
+        months.timeframe,
+        months.month,
+        months.market_regime,
+        count(candles.timestamp) as candle_count,
+        sum(case when candles.is_regime_start then 1 else 0 end) as times_entered,
+        avg(candles.log_return) as mean_log_return,
+        stddev_pop(candles.log_return) as volatility,
+        avg(candles.adx_14) as mean_adx,
+        avg(candles.natr_14) as mean_natr
+    from months
+    left join candles
+        on months.asset_pair = candles.asset_pair
+        and months.timeframe = candles.timeframe
+        and months.month = candles.month
+        and months.market_regime = candles.market_regime
+    group by months.asset_pair, months.timeframe, months.month, months.market_regime
 
 ),
 
@@ -44,9 +54,10 @@ described as (
 
     select
         *,
-        candle_count / sum(candle_count) over (partition by asset_pair, timeframe, month)
+        candle_count
+        / nullif(sum(candle_count) over (partition by asset_pair, timeframe, month), 0)
             as share_of_month
-    from regimes
+    from statistics
 
 )
 

@@ -2,12 +2,8 @@ with
 
 arrived as (
 
-    select
-        asset_pair,
-        timeframe,
-        collect_list({{ candle_struct() }}) as candles
+    select *, {{ not_settled() }} as settled
     from {{ ref('stg_market_data') }}
-    group by asset_pair, timeframe
 
 ),
 
@@ -16,50 +12,62 @@ arrived as (
 settled as (
 
     select
-        old.asset_pair,
-        old.timeframe,
-        collect_list({{ candle_struct('old.natr_14') }}) as candles,
-        max_by(struct({{ settled_columns() | join(', ') }}), timestamp) as settled
+        {%- for name in ('asset_pair', 'timeframe', 'timestamp', 'open', 'high', 'low', 'close',
+                         'volume', 'provider', 'batch_id') %}
+        old.{{ name }},
+        {%- endfor %}
+        struct({{ settled_columns() | join(', ') }}) as settled
     from {{ this }} as old
     inner join ({{ arrivals() }}) as arrivals
         on old.asset_pair = arrivals.asset_pair
         and old.timeframe = arrivals.timeframe
         and old.timestamp >= arrivals.lookback_from
         and old.timestamp < arrivals.since
-    group by old.asset_pair, old.timeframe
 
 ),
 
 {%- endif %}
 
-enriched as (
+candles as (
 
-    select
-        arrived.asset_pair,
-        arrived.timeframe,
-        {%- if is_incremental() %}
-        inline(technical_indicators(
-            concat(coalesce(settled.candles, array()), arrived.candles), settled.settled
-        ))
-    from arrived
-    left join settled
-        on arrived.asset_pair = settled.asset_pair
-        and arrived.timeframe = settled.timeframe
-        {%- else %}
-        inline(technical_indicators(arrived.candles, {{ nothing_settled() }}))
-    from arrived
-        {%- endif %}
+    select * from arrived
+    {%- if is_incremental() %}
+    union all
+    select * from settled
+    {%- endif %}
 
 ),
 
+series as (
+
+    select
+        asset_pair,
+        timeframe,
+        collect_list(struct(
+            timestamp, open, high, low, close, volume, provider, batch_id, settled
+        )) as candles
+    from candles
+    group by asset_pair, timeframe
+
+),
+
+enriched as (
+
+    select asset_pair, timeframe, inline(technical_indicators(candles))
+    from series
+
+),
+
+-- Spark gives a Python function's strings a collation of their own, which no other reader knows.
 described as (
 
     select
         {%- for name in model.columns if name not in ('hour', 'day_of_week', 'created_at', 'updated_at') %}
-        {{ name }},
+        cast({{ name }} as {{ model.columns[name].data_type }}) as {{ name }},
         {%- endfor %}
-        hour(timestamp) as hour,
-        weekday(timestamp) + 1 as day_of_week
+        cast(hour(timestamp) as int) as hour,
+        -- weekday() counts from another day on Sail; 1970-01-05 was a Monday.
+        cast(pmod(datediff(to_date(timestamp), date '1970-01-05'), 7) + 1 as int) as day_of_week
     from enriched
 
 )

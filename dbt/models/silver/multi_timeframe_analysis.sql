@@ -93,7 +93,7 @@ described as (
         closed_{{ name }}.rsi as rsi_{{ name }},
         closed_{{ name }}.regime as regime_{{ name }},
         {%- endfor %}
-        greatest(count_up, count_down) as confluence,
+        cast(greatest(count_up, count_down) as int) as confluence,
         case
             when count_up > count_down then 'up'
             when count_down > count_up then 'down'

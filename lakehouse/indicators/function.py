@@ -1,0 +1,60 @@
+"""The indicators as a function of SQL: `technical_indicators(candles)`.
+
+A dbt model gathers the candles of an asset and timeframe in an array, calls the function and
+unfolds its answer with `inline`. It is an Arrow function, which Spark and Sail both run.
+"""
+
+from __future__ import annotations
+
+import sys
+from typing import Any
+
+import polars as pl
+import pyarrow as pa
+
+from lakehouse.indicators import arithmetic
+from lakehouse.indicators.arithmetic import INDICATORS, technical_indicators
+
+KEPT = ("timestamp", "open", "high", "low", "close", "volume", "provider", "batch_id")
+ENRICHED = (*KEPT, *INDICATORS)
+STRINGS = ("provider", "batch_id", "market_regime")
+
+
+def register(session: Any) -> None:
+    """Make the function known to the session's SQL.
+
+    Its argument: array<struct<KEPT, settled struct<SETTLED>>>, in any order, each time once;
+    `settled` is null for candles that are to be computed. Its answer, of those:
+    array<struct<ENRICHED>>.
+    """
+    from pyspark import cloudpickle
+    from pyspark.sql.functions import arrow_udf  # type: ignore[attr-defined]
+
+    # The code travels with the function: an engine that was started before it was changed, or on
+    # machines that do not have it, runs what this process has.
+    cloudpickle.register_pickle_by_value(arithmetic)  # type: ignore[no-untyped-call]
+    cloudpickle.register_pickle_by_value(sys.modules[__name__])  # type: ignore[no-untyped-call]
+    schema = ", ".join(f"{name}: {_sql_type(name)}" for name in ENRICHED)
+    function = arrow_udf(_over_arrays, returnType=f"array<struct<{schema}>>")
+    session.udf.register("technical_indicators", function)
+
+
+def _sql_type(name: str) -> str:
+    special = {"timestamp": "timestamp", "is_regime_start": "boolean"}
+    return special.get(name, "string" if name in STRINGS else "double")
+
+
+def _over_arrays(candles: pa.Array) -> pa.Array:
+    """One array of candles per series to one of enriched candles."""
+    answers = [_enriched(series.values) for series in candles]
+    offsets = [0]
+    for answer in answers:
+        offsets.append(offsets[-1] + len(answer))
+    rows = pl.concat(answers).to_struct().to_arrow(compat_level=pl.CompatLevel.oldest())
+    return pa.ListArray.from_arrays(pa.array(offsets, pa.int32()), rows)
+
+
+def _enriched(structs: pa.StructArray) -> pl.DataFrame:
+    candles = pl.Series(pa.chunked_array([structs])).struct.unnest().sort("timestamp")
+    indicators = technical_indicators(candles)
+    return pl.concat([candles.tail(len(indicators)).select(KEPT), indicators], how="horizontal")
