@@ -30,18 +30,20 @@ arrived as (
 
 ),
 
-ranked as (
+-- The last version of a candle is followed by another candle. One sort of each series tells, where
+-- ranking the versions of each candle would make a group of each.
+followed as (
 
     select
         *,
-        row_number() over (
-            partition by asset_pair, timeframe, timestamp
-            order by {{ provider_rank('provider') }}, ingested_at desc
-        ) as place
+        lead(timestamp) over (
+            partition by asset_pair, timeframe
+            order by timestamp, {{ provider_rank('provider') }} desc, ingested_at
+        ) as next_timestamp
     from arrived
 
 )
 
 select asset_pair, timeframe, timestamp, open, high, low, close, volume, provider, batch_id
-from ranked
-where place = 1
+from followed
+where next_timestamp is null or next_timestamp <> timestamp
