@@ -17,7 +17,7 @@ from pyspark.sql import functions as F
 from lakehouse.gate import library
 from lakehouse.gate.helpers import nameable, with_helpers
 from lakehouse.gate.marks import FAILED, SKIPPED, mask, with_reasons
-from lakehouse.gate.repeats import KEY, Uniqueness, key_hash, settle
+from lakehouse.gate.repeats import KEY, Uniqueness, key_hash, settle, split
 from lakehouse.gate.suites import Suite, suite_of
 from lakehouse.gate.tally import BATCH, Tally, add_settled, counted, keyed, tallied
 from lakehouse.gate.verdicts import Judgement, Ruling
@@ -103,14 +103,13 @@ class Gate:
             return counted(annotated, batch), annotated
         by_key = keyed(annotated, batch, key)
         tallies = tallied(by_key)
-        if not any(tally.suspects for tally in tallies.values()):
+        rows_repeated = sum(tally.suspects for tally in tallies.values())
+        if not rows_repeated:
             return tallies, annotated
         repeated = by_key.where("copies > 1").select(KEY).distinct()
-        with_key = annotated.withColumn(KEY, key)
-        settled = settle(with_key.join(repeated, KEY, "left_semi"), uniqueness, self.checks)
-        settled = _kept(settled, scratch)
+        suspects, clear = split(annotated.withColumn(KEY, key), repeated, rows_repeated)
+        settled = _kept(settle(suspects, uniqueness, self.checks), scratch)
         add_settled(tallies, settled, batch)
-        clear = with_key.join(settled.select(KEY).distinct(), KEY, "left_anti")
         return tallies, clear.unionByName(settled).drop(KEY)
 
     def _observe(

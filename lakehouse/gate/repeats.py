@@ -16,6 +16,7 @@ if TYPE_CHECKING:
     from lakehouse.gate.conditions import RowCondition
 
 KEY = "gate_key"
+FEW = 2_000
 
 
 @dataclass(frozen=True, slots=True)
@@ -33,6 +34,15 @@ class Uniqueness:
 def key_hash(uniqueness: Uniqueness) -> Column | None:
     """A bigint that is the same for rows of one key. Different keys may share it, too."""
     return F.xxhash64(*uniqueness.keys) if uniqueness.keys else None
+
+
+def split(rows: DataFrame, repeated: DataFrame, rows_repeated: int) -> tuple[DataFrame, DataFrame]:
+    """The rows whose KEY is repeated, and the others. Few keys are named in the query instead of
+    joined, which whoever reads the rows later is spared, too."""
+    if rows_repeated <= FEW:
+        keys = [row[0] for row in repeated.collect()]
+        return rows.where(F.col(KEY).isin(keys)), rows.where(~F.col(KEY).isin(keys))
+    return rows.join(repeated, KEY, "left_semi"), rows.join(repeated, KEY, "left_anti")
 
 
 def settle(suspects: DataFrame, uniqueness: Uniqueness, checks: Numbered) -> DataFrame:
