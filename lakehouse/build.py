@@ -48,6 +48,14 @@ class Build:
     dead_letters: list[Path] = field(default_factory=list)
 
 
+def is_behind(settings: Settings) -> bool:
+    """Whether bronze has news, or a table is missing; no engine is needed to tell."""
+    last = last_build(settings)
+    if last is None or None in _versions(settings).values():
+        return bool(bronze_versions(settings))
+    return bool(find_arrivals(settings, last.versions, bronze_versions(settings)))
+
+
 def build(
     session: SparkSession, settings: Settings, recorder: Recorder, *, full_refresh: bool = False
 ) -> Build:

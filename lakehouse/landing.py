@@ -81,12 +81,13 @@ class Lander:
             outcome.rows_in = sum(verdict.rows for verdict in judged.verdicts)
             outcome.rows_rejected = sum(verdict.rejected for verdict in judged.verdicts)
         letters = write_dead_letters(judged, self.settings)
-        landed, extents = self._publish(judged)
+        landed, extents = self.publish(judged)
         results = quality_rows(judged.verdicts, self.recorder.run_id, gate.now)
         ops.append(self.settings, "ops.quality_results", results)
         return Landing(judged.verdicts, landed, letters, extents)
 
-    def _publish(self, judged: Judgement) -> tuple[dict[str, int], list[Extent]]:
+    def publish(self, judged: Judgement) -> tuple[dict[str, int], list[Extent]]:
+        """Merge what passed the gate into bronze; the new rows by table, and what they cover."""
         is_published = ~F.col("batch_id").isin(sorted(judged.quarantined))
         good = judged.rows.where((F.size("reasons") == F.lit(0)) & is_published)
         extents = _extents(good)

@@ -2,14 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
 from dataclasses import dataclass
 from enum import Enum
 
 from pyspark.sql import SparkSession
 
-from lakehouse import gate
+from lakehouse import delta, gate
 from lakehouse.backfill import (
     Backfill,
     BackfillRequest,
@@ -20,7 +20,8 @@ from lakehouse.backfill import (
     make_plan,
     runs,
 )
-from lakehouse.build import Build, build
+from lakehouse.build import Build, build, is_behind
+from lakehouse.dead_letters import DeadLetter, Replay, replay
 from lakehouse.engine import connect
 from lakehouse.errors import NothingToResume
 from lakehouse.exchange import ensure_exchange
@@ -28,6 +29,7 @@ from lakehouse.landing import Lander
 from lakehouse.outcomes import Recorder
 from lakehouse.settings import Settings
 from lakehouse.sources import Sources
+from lakehouse.tables import table_named
 
 
 class Start(Enum):
@@ -113,6 +115,8 @@ def run(
     """Fetch, land and build. What a provider or a gate refuses is in the result; an engine or
     a build that fails is raised, and the run can be resumed."""
     request = prepared.request
+    if not prepared.plan and not (with_build and is_behind(settings)):
+        return Done(prepared.run_id, Result(), None)
     runs.note(settings, prepared.run_id, "running", request)
     recorder = Recorder(settings, prepared.run_id)
     with ThreadPoolExecutor(2) as warm_up:
@@ -123,6 +127,29 @@ def run(
         built = build(session.result(), settings, recorder) if with_build else None
     done = Done(prepared.run_id, result, built)
     runs.note(settings, prepared.run_id, "finished" if done.is_success else "failed", request)
+    return done
+
+
+def replay_dead_letters(
+    settings: Settings, letters: Sequence[DeadLetter], *, with_build: bool = True
+) -> Replay:
+    """Gate the letters again, publish what passes now, and build what that changes."""
+    recorder = Recorder(settings, runs.new_run_id())
+    session = connect(settings)
+    lander = Lander(session, settings, recorder)
+
+    def land(table: str, judged: gate.Judgement) -> None:
+        if table.startswith("bronze."):
+            lander.publish(judged)
+        else:
+            known = table_named(table)
+            columns = [column.name for column in known.columns]
+            delta.upsert(judged.rows.select(*columns), table, known.keys)
+
+    done = replay(letters, session, settings, land)
+    if with_build:
+        build(session, settings, recorder)
+    recorder.flush()
     return done
 
 

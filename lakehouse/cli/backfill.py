@@ -10,7 +10,7 @@ from rich.table import Table
 
 from lakehouse import pipeline
 from lakehouse.backfill import Batch, make_request
-from lakehouse.cli.output import console, print_json, print_rows
+from lakehouse.cli.output import console, print_json, print_rows, say
 from lakehouse.cli.progress import progress_shown
 from lakehouse.errors import InvalidFilter
 from lakehouse.file_backfill import backfill_files
@@ -83,7 +83,7 @@ def _run(settings: Settings, prepared: Prepared, with_build: bool) -> Done:
         with progress_shown(prepared.plan) as watcher:
             return pipeline.run(settings, prepared, watcher, with_build=with_build)
     except KeyboardInterrupt:
-        console.print("Interrupted. What was landed stays; `lakehouse backfill --resume` goes on.")
+        say("Interrupted. What was landed stays; `lakehouse backfill --resume` goes on.")
         raise typer.Exit(1) from None
 
 
@@ -123,13 +123,13 @@ def _report(settings: Settings, done: Done, as_json: bool) -> None:
     if as_json:
         print_json([_as_row(done)])
     else:
-        console.print(
+        say(
             f"Run {done.run_id}: {result.rows_fetched:,} candles fetched, "
             f"{result.rows_new:,} new in bronze, {result.rows_rejected:,} rejected."
         )
         _show_inventory(inventory(settings))
         _show_problems(done)
-        console.print("\nTry next:", *(f"  {command}" for command in NEXT), sep="\n")
+        say("\n".join(["\nTry next:", *(f"  {command}" for command in NEXT)]))
     if not done.is_success:
         raise typer.Exit(1)
 
@@ -160,14 +160,14 @@ def _show_inventory(tables: list[TableSummary]) -> None:
 
 def _show_problems(done: Done) -> None:
     for batch, error in done.result.failures:
-        console.print(f"[red]Failed:[/] {batch.asset_pair} {batch.timeframe}: {error}")
+        say(f"[red]Failed:[/] {batch.asset_pair} {batch.timeframe}: {error}")
     for verdict in done.result.quarantined:
         reasons = ", ".join(f"{reason} ({rows})" for reason, rows in verdict.reasons.items())
-        console.print(
+        say(
             f"[red]Quarantined:[/] {verdict.asset_pair} {verdict.timeframe}, batch "
             f"{verdict.batch_id}: {verdict.rejected:,} of {verdict.rows:,} rows failed the gate: "
             f"{reasons}. Nothing of it was published."
         )
     if done.result.dead_letters:
         count = len(done.result.dead_letters)
-        console.print(f"{count} dead letters were written; `lakehouse dlq list` explains them.")
+        say(f"{count} dead letters were written; `lakehouse dlq list` explains them.")

@@ -23,7 +23,13 @@ class Format(StrEnum):
     PARQUET = "parquet"
 
 
-console = Console(highlight=False)
+# Where nobody sees it, a table need not fit a screen.
+console = Console(highlight=False, width=None if sys.stdout.isatty() else 160)
+
+
+def say(text: str) -> None:
+    """A line for people, broken by their terminal only."""
+    console.print(text, soft_wrap=True)
 
 
 def print_rows(rows: Sequence[dict[str, Any]], title: str | None = None) -> None:

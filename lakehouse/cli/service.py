@@ -9,7 +9,7 @@ import shutil
 import typer
 
 from lakehouse import services
-from lakehouse.cli.output import console, print_json, print_rows
+from lakehouse.cli.output import print_json, print_rows, say
 from lakehouse.engine import engine_service
 from lakehouse.engine.java import java_binary
 from lakehouse.engine.server import JARS
@@ -34,9 +34,9 @@ def down() -> None:
     running = services.running_services(settings.lake)
     for service in running:
         services.stop(settings.lake, service.name)
-        console.print(f"Stopped {service.name} (process {service.pid}).")
+        say(f"Stopped {service.name} (process {service.pid}).")
     if not running:
-        console.print("Nothing was running.")
+        say("Nothing was running.")
 
 
 def status(as_json: bool = JSON) -> None:
@@ -47,7 +47,7 @@ def status(as_json: bool = JSON) -> None:
     elif rows:
         print_rows(rows)
     else:
-        console.print("Nothing is running. `lakehouse up` starts the engine.")
+        say("Nothing is running. `lakehouse up` starts the engine.")
 
 
 def _row(running: Running) -> dict[str, object]:

@@ -7,7 +7,7 @@ import typer
 from lakehouse import maintenance
 from lakehouse.backfill import runs
 from lakehouse.build import build as build_tables
-from lakehouse.cli.output import console, print_rows
+from lakehouse.cli.output import print_rows, say
 from lakehouse.engine import connect
 from lakehouse.outcomes import Recorder
 from lakehouse.settings import load_settings
@@ -24,7 +24,7 @@ def build(
     recorder = Recorder(settings, runs.new_run_id())
     built = build_tables(connect(settings), settings, recorder, full_refresh=full_refresh)
     if not built.arrivals:
-        console.print("Silver and gold are up to date.")
+        say("Silver and gold are up to date.")
         return
     print_rows([{"table": name, "rows_written": rows} for name, rows in built.rows.items()])
 
@@ -39,7 +39,7 @@ def optimize(
     for name in [table] if table else tables_on_disk(settings):
         metrics = maintenance.optimize(settings, name, columns)
         removed, added = metrics["numFilesRemoved"], metrics["numFilesAdded"]
-        console.print(f"{name}: {removed} files became {added}.")
+        say(f"{name}: {removed} files became {added}.")
 
 
 def vacuum(
@@ -57,4 +57,4 @@ def vacuum(
             settings, name, retention_hours, dry_run=dry_run, allow_short=allow_short
         )
         verb = "would be removed" if dry_run else "removed"
-        console.print(f"{name}: {len(files)} files {verb}.")
+        say(f"{name}: {len(files)} files {verb}.")
