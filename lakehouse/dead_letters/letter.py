@@ -11,6 +11,7 @@ Any other JSON layout with the same keys is read, too: people mend letters in ed
 
 from __future__ import annotations
 
+import contextlib
 import hashlib
 import json
 import os
@@ -146,7 +147,8 @@ def write_letter(path: Path, head: Mapping[str, Any], records: Iterable[Record])
         draft.replace(path)
         _sync_folder(path.parent)
     except OSError as error:
-        draft.unlink(missing_ok=True)
+        with contextlib.suppress(OSError):
+            draft.unlink()
         problem = error.strerror or str(error)
         raise DeadLetterError(
             what=f"The dead letter {path} cannot be written: {problem}."

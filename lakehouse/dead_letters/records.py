@@ -16,7 +16,7 @@ from urllib.parse import quote
 import pyarrow as pa
 from pyspark.sql import Column
 from pyspark.sql import functions as F
-from pyspark.sql.types import StructField, StructType, TimestampNTZType, TimestampType
+from pyspark.sql.types import StructField, TimestampNTZType, TimestampType
 
 from lakehouse.settings import Settings
 from lakehouse.timeframes import EPOCH
@@ -122,12 +122,6 @@ def _value(value: Any, kind: pa.DataType) -> Any:
 
 def _as_utc(moment: datetime) -> datetime:
     return moment.replace(tzinfo=UTC) if moment.tzinfo is None else moment.astimezone(UTC)
-
-
-def schema_of(schema: StructType) -> pa.Schema:
-    from pyspark.sql.pandas.types import to_arrow_schema
-
-    return to_arrow_schema(schema)
 
 
 def redactor(settings: Settings) -> Callable[[Any], Any]:

@@ -22,14 +22,15 @@ import pyarrow.parquet as pq
 import structlog
 from pyspark.sql import DataFrame, SparkSession
 from pyspark.sql import functions as F
+from pyspark.sql.pandas.types import to_arrow_schema
 
 from lakehouse.dead_letters.letter import DeadLetter, Record, read_head, write_letter
-from lakehouse.dead_letters.records import REASON, rebuilt, schema_of
+from lakehouse.dead_letters.records import REASON, rebuilt
 from lakehouse.dead_letters.writing import BETWEEN
 from lakehouse.errors import UnreadableDeadLetter
 from lakehouse.gate import Gate, Judgement, suite_of
 from lakehouse.gate.marks import REASONS
-from lakehouse.landing_rows import LANDING_DDL
+from lakehouse.landing_rows import LANDING_SCHEMA
 from lakehouse.settings import Settings
 from lakehouse.tables import table_named
 
@@ -103,7 +104,7 @@ class _Replaying:
     ) -> dict[Path, DeadLetter]:
         """One Parquet file a letter; those that cannot be read are set aside."""
         staging.mkdir(parents=True)
-        schema = schema_of(self.session.createDataFrame([], row_ddl(table)).schema)
+        schema = _row_schema(self.session, table)
         staged: dict[Path, DeadLetter] = {}
         for number, letter in enumerate(letters):
             path = staging / f"{number}.parquet"
@@ -175,9 +176,12 @@ def _checked(letter: DeadLetter, record: Any) -> Record:
     return record
 
 
-def row_ddl(table: str) -> str:
-    """The schema of the rows a gate checks: landing rows for candles, else the table's own."""
-    return LANDING_DDL if table.startswith("bronze.") else table_named(table).ddl
+def _row_schema(session: SparkSession, table: str) -> pa.Schema:
+    """Of the rows a gate checks: landing rows for candles, else those of the table itself."""
+    if table.startswith("bronze."):
+        return LANDING_SCHEMA
+    empty = session.createDataFrame([], table_named(table).ddl)
+    return to_arrow_schema(empty.schema, timezone="UTC")
 
 
 def _failures(rows: DataFrame) -> dict[str, dict[int, str]]:
