@@ -18,7 +18,6 @@ from deltalake import DeltaTable
 from pyspark.sql import SparkSession
 
 from lakehouse import ops
-from lakehouse.indicators import LOOKBACK
 from lakehouse.settings import Settings
 from lakehouse.tables import Table, bronze_table
 from lakehouse.timeframes import EPOCH, TIMEFRAMES, step
@@ -124,12 +123,16 @@ def record_arrivals(
 
 
 def _lookback(arrival: Arrival) -> datetime:
+    from lakehouse.indicators import LOOKBACK
+
     return max(EPOCH, arrival.since - 2 * LOOKBACK * step(arrival.timeframe))
 
 
 def _with_enough_history(session: SparkSession, arrivals: list[Arrival]) -> set[Arrival]:
     """Arrivals whose usual lookback holds LOOKBACK settled candles; the others have gaps or a
     short history, and look back on all of it."""
+    from lakehouse.indicators import LOOKBACK
+
     if not session.catalog.tableExists(SILVER):
         return set()
     ranges = [

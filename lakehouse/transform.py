@@ -11,7 +11,7 @@ from typing import Any
 
 from pyspark.sql import SparkSession
 
-from lakehouse import indicators, ops
+from lakehouse import ops
 from lakehouse.engine import as_default
 from lakehouse.errors import BuildFailed
 from lakehouse.outcomes import Recorder
@@ -31,6 +31,8 @@ def run_dbt(
 
     Raises BuildFailed with the first node's message.
     """
+    from lakehouse import indicators
+
     indicators.register(session)
     with as_default(session):
         result = _invoke(settings, [*command, "--vars", json.dumps(variables)])

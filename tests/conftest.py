@@ -1,4 +1,4 @@
-"""One warm Spark engine for the whole run; each test gets a lake of its own on it."""
+"""One warm engine of each kind for the whole run; each test gets a lake of its own on it."""
 
 from __future__ import annotations
 
@@ -41,6 +41,25 @@ def spark(spark_remote: str, engine_home: Settings) -> Iterator[SparkSession]:
     session.stop()
 
 
+@pytest.fixture(scope="session")
+def sail(tmp_path_factory: pytest.TempPathFactory) -> Iterator[SparkSession]:
+    """A session with the run's Sail engine, beside SPARK_REMOTE, which names Spark's."""
+    home = settings_for(tmp_path_factory.mktemp("sail-home"), engine="sail")
+    port = engine_service(home).ensure().port
+    session = SparkSession.builder.remote(f"sc://127.0.0.1:{port}").create()
+    session.conf.set("spark.sql.session.timeZone", "UTC")
+    yield session
+    session.stop()
+    services.stop(home.lake, "engine")
+
+
+@pytest.fixture(scope="session", params=["spark", "sail"])
+def session(request: pytest.FixtureRequest) -> SparkSession:
+    """Either engine, for what must be the same on both."""
+    found: SparkSession = request.getfixturevalue(request.param)
+    return found
+
+
 @pytest.fixture
 def settings(tmp_path: Path) -> Settings:
     """Settings of an empty lake; no engine needed."""
@@ -52,6 +71,15 @@ def lake(spark: SparkSession, settings: Settings) -> Settings:
     """Settings of an empty lake that the run's Spark session serves."""
     forget_tables(spark)
     register_tables(spark, settings)
+    return settings
+
+
+@pytest.fixture
+def sail_lake(sail: SparkSession, tmp_path: Path) -> Settings:
+    """Settings of an empty lake that the run's Sail session serves."""
+    settings = settings_for(tmp_path / "sail-lake", engine="sail")
+    forget_tables(sail)
+    register_tables(sail, settings)
     return settings
 
 

@@ -13,7 +13,6 @@ from lakehouse.backfill import Batch, make_request
 from lakehouse.cli.output import console, print_json, print_rows, say
 from lakehouse.cli.progress import progress_shown
 from lakehouse.errors import InvalidFilter
-from lakehouse.file_backfill import backfill_files
 from lakehouse.inventory import TableSummary, inventory
 from lakehouse.pipeline import Done, Prepared, Start
 from lakehouse.settings import Settings, load_settings
@@ -58,6 +57,8 @@ def backfill(
         "provider": provider,
     }
     if files:
+        from lakehouse.file_backfill import backfill_files
+
         done = backfill_files(settings, files, with_build=not no_build, **what)
         _report(settings, done, as_json)
         return

@@ -94,7 +94,7 @@ class _Replaying:
         readable = self._stage(table, letters, staging)
         if not readable:
             return
-        rows = self._gated(table, self.session.read.parquet(*map(str, readable)))
+        rows = self._gated(table, self.session.read.parquet(*map(str, readable)), staging)
         failures = _failures(rows)
         for path, letter in readable.items():
             self._settle(letter, failures.get(path.stem, {}))
@@ -116,10 +116,12 @@ class _Replaying:
                 self.done.unreadable.append(error)
         return staged
 
-    def _gated(self, table: str, frame: DataFrame) -> DataFrame:
+    def _gated(self, table: str, frame: DataFrame, staging: Path) -> DataFrame:
         """The rows as the gate sees them now, after those that pass were landed."""
         gate = Gate(table, self.settings, self.now)
-        judged = gate.judge(gate.annotate(frame))
+        gate.annotate(frame).write.parquet(str(staging / "gated"))
+        gated = self.session.read.parquet(str(staging / "gated"))
+        judged = gate.judge(gated, scratch=staging / "repeated")
         good = judged.rows.where(F.size(REASONS) == 0).drop(LETTER, POSITION)
         verdicts = [replace(v, tolerance=1.0, findings=()) for v in judged.verdicts]
         if any(verdict.rows > verdict.rejected for verdict in verdicts):

@@ -13,7 +13,6 @@ from pathlib import Path
 
 from pyspark.errors import PySparkException
 from pyspark.sql import SparkSession
-from pyspark.sql.connect.session import SparkSession as ConnectSession
 
 from lakehouse.engine.server import engine_service
 from lakehouse.errors import EngineUnreachable
@@ -65,9 +64,8 @@ def register_tables(session: SparkSession, settings: Settings) -> None:
         for name in known - present.keys():
             session.sql(f"DROP TABLE IF EXISTS {layer}.`{name}`")
         for name in present.keys() - known:
-            session.sql(
-                f"CREATE TABLE IF NOT EXISTS {layer}.`{name}` USING delta LOCATION '{present[name]}'"
-            )
+            place = f"USING delta LOCATION '{present[name]}'"
+            session.sql(f"CREATE TABLE IF NOT EXISTS {layer}.`{name}` {place}")
 
 
 def _tables_on_disk(layer: Path) -> Iterator[Path]:
@@ -81,10 +79,15 @@ def as_default(session: SparkSession) -> Iterator[None]:
     dbt-spark takes its session that way, from threads of its own. PySpark sets the default session
     only once, and has no public way to change it.
     """
+    from pyspark.sql.connect.session import SparkSession as ConnectSession
+
     if not isinstance(session, ConnectSession):
         yield  # under spark-submit there is only one
         return
-    before = ConnectSession._default_session, getattr(ConnectSession._active_session, "session", None)
+    before = (
+        ConnectSession._default_session,
+        getattr(ConnectSession._active_session, "session", None),
+    )
     remote = os.environ.get("SPARK_REMOTE")
     ConnectSession._default_session = ConnectSession._active_session.session = session
     # Only its presence counts: it tells the builder to look for a Connect session.
