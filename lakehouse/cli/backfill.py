@@ -6,6 +6,7 @@ from dataclasses import asdict
 from typing import Any
 
 import typer
+from rich.console import Console
 from rich.table import Table
 
 from lakehouse import pipeline
@@ -69,7 +70,7 @@ def backfill(
     if dry_run:
         _show_plan(settings, prepared, as_json)
     else:
-        _report(settings, _run(settings, prepared, not no_build), as_json)
+        _report(settings, _run(settings, prepared, not no_build, as_json), as_json)
 
 
 def _split(text: str) -> list[str]:
@@ -79,9 +80,11 @@ def _split(text: str) -> list[str]:
     return names
 
 
-def _run(settings: Settings, prepared: Prepared, with_build: bool) -> Done:
+def _run(settings: Settings, prepared: Prepared, with_build: bool, as_json: bool) -> Done:
+    # Standard output is for the JSON alone.
+    beside = Console(stderr=True, highlight=False) if as_json else console
     try:
-        with progress_shown(prepared.plan) as watcher:
+        with progress_shown(prepared.plan, beside) as watcher:
             return pipeline.run(settings, prepared, watcher, with_build=with_build)
     except KeyboardInterrupt:
         say("Interrupted. What was landed stays; `lakehouse backfill --resume` goes on.")

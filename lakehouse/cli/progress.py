@@ -7,6 +7,7 @@ from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from threading import Lock
 
+from rich.console import Console
 from rich.progress import (
     BarColumn,
     MofNCompleteColumn,
@@ -24,10 +25,10 @@ from lakehouse.sources import Fetched
 
 
 @contextmanager
-def progress_shown(plan: Sequence[Batch]) -> Iterator[Watcher]:
+def progress_shown(plan: Sequence[Batch], console: Console = console) -> Iterator[Watcher]:
     """A watcher that shows the run on this console for as long as the block lasts."""
     if not console.is_terminal:
-        yield Lines()
+        yield Lines(console)
         return
     columns = (
         TextColumn("{task.description}"),
@@ -42,21 +43,27 @@ def progress_shown(plan: Sequence[Batch]) -> Iterator[Watcher]:
 class Lines:
     """A line for each batch that was fetched, failed or landed."""
 
+    def __init__(self, console: Console) -> None:
+        self.console = console
+
+    def _say(self, line: str) -> None:
+        self.console.print(line, soft_wrap=True)  # one line of a log each, however wide
+
     def on_page(self, batch: Batch, candles: int) -> None:
         """Pages are too many for lines."""
 
     def on_fetched(self, batch: Batch, fetched: Fetched) -> None:
-        console.print(
+        self._say(
             f"fetched {batch.asset_pair} {batch.timeframe} {batch.start:%Y-%m-%d %H:%M} to "
             f"{batch.end:%Y-%m-%d %H:%M}: {len(fetched.candles):,} candles from {fetched.provider}"
         )
 
     def on_failed(self, batch: Batch, error: LakehouseError) -> None:
-        console.print(f"failed {batch.asset_pair} {batch.timeframe}: {error}")
+        self._say(f"failed {batch.asset_pair} {batch.timeframe}: {error}")
 
     def on_landed(self, batches: list[Batch], landing: Landing) -> None:
         for table, rows in landing.rows_landed.items():
-            console.print(f"landed {table}: {rows:,} new rows")
+            self._say(f"landed {table}: {rows:,} new rows")
 
 
 class Bars:
