@@ -1,5 +1,6 @@
 """Gates: which rows may enter a table, and why the others may not."""
 
+from lakehouse.gate.docs import write_data_docs
 from lakehouse.gate.gate import Gate
 from lakehouse.gate.library import preload
 from lakehouse.gate.suites import Check, Suite, suite_of
@@ -15,4 +16,5 @@ __all__ = [
     "preload",
     "quality_rows",
     "suite_of",
+    "write_data_docs",
 ]

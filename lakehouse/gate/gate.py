@@ -46,6 +46,7 @@ class Gate:
             for index, check in enumerate(self.suite.checks)
             if is_live or check.when == "always"
         ]
+        self._conditions: list[Condition] | None = None
 
     def with_helpers(self, frame: DataFrame) -> DataFrame:
         """The rows with the helper columns the suite names. Raises InvalidSuite for any other."""
@@ -57,10 +58,13 @@ class Gate:
 
     def conditions(self, helped: DataFrame) -> list[Condition]:
         """The suite as columns over rows that have the helpers. Raises InvalidSuite."""
-        library.preload()
-        from lakehouse.gate.conditions import compile_suite
+        if self._conditions is None:
+            library.preload()
+            from lakehouse.gate.conditions import compile_suite
 
-        return compile_suite(self.suite, self.checks, helped.sparkSession, helped.schema)
+            session, schema = helped.sparkSession, helped.schema
+            self._conditions = compile_suite(self.suite, self.checks, session, schema)
+        return self._conditions
 
     def annotate(self, frame: DataFrame) -> DataFrame:
         """The same rows and columns plus `reasons`, `warnings` and the gate's own marks. Lazy.

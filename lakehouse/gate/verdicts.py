@@ -60,6 +60,7 @@ class BatchVerdict:
     rejected: int
     repeats: int
     tolerance: float
+    quarantine_from_rows: int
     findings: tuple[Finding, ...]
 
     @property
@@ -75,7 +76,9 @@ class BatchVerdict:
 
     @property
     def is_quarantined(self) -> bool:
-        return self.share > self.tolerance or bool(self.batch_failures)
+        # A share of a handful says nothing: one bad day of a week is no reason to refuse the week.
+        is_enough = self.rejected >= self.quarantine_from_rows
+        return (is_enough and self.share > self.tolerance) or bool(self.batch_failures)
 
     @property
     def reasons(self) -> Counter[str]:
@@ -136,6 +139,7 @@ class Ruling:
             rejected=tally.failed(failing),
             repeats=tally.arrived - tally.rows,
             tolerance=self._tolerance(table),
+            quarantine_from_rows=self.settings.quarantine_from_rows,
             findings=tuple(_finding(c, tally, observed) for c in self.conditions),
         )
 

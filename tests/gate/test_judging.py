@@ -47,6 +47,15 @@ def test_a_batch_is_quarantined_beyond_its_tolerance_and_not_at_it(
     assert verdict.is_quarantined is is_quarantined
 
 
+@pytest.mark.parametrize(("bad", "is_quarantined"), [(1, False), (2, False), (3, True)])
+def test_a_handful_of_rows_is_quarantined_only_when_enough_of_them_fail(
+    session: SparkSession, bad: int, is_quarantined: bool
+) -> None:
+    rows = [candle(minute, **(BAD if minute < bad else {})) for minute in range(4)]
+    (verdict,) = judged(session, rows).verdicts
+    assert (verdict.rejected, verdict.is_quarantined) == (bad, is_quarantined)
+
+
 def test_batches_are_judged_one_by_one_each_for_its_own_table(session: SparkSession) -> None:
     good = [candle(60 * n, batch_id="hours", timeframe="1h", asset_pair="ETHUSD") for n in range(3)]
     bad = [candle(n, batch_id="minutes", **BAD) for n in range(3)]
