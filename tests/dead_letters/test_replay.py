@@ -139,9 +139,10 @@ def test_a_letter_keeps_only_the_records_that_still_fail(
 def test_good_rows_of_a_quarantined_batch_land_when_they_are_replayed(
     judge: Judge, settings: Settings, bronze: Bronze, replayed: Callable[..., Replay]
 ) -> None:
-    write_dead_letters(judge([*GOOD[:2], candle(1, volume=-1.0)]), settings)
+    bad = [candle(hour, volume=-1.0) for hour in (11, 12, 13)]
+    write_dead_letters(judge([*GOOD[:2], *bad]), settings)
     done = replayed()
-    assert (done.passed, done.failed) == (2, 1)
+    assert (done.passed, done.failed) == (2, 3)
     assert bronze.rows == GOOD[:2]
     assert [letter.error for letter in queue(settings)] == ["volume < 0"]
 

@@ -96,10 +96,11 @@ def test_there_is_one_letter_for_each_batch_and_set_of_reasons(
 
 
 def test_a_quarantined_batch_is_in_letters_as_a_whole(judge: Judge, settings: Settings) -> None:
-    letters = [read(p) for p in write_dead_letters(judge([*good(2), candle(1, **BAD)]), settings)]
+    rows = [*good(2), *(candle(hour, **BAD) for hour in (11, 12, 13))]
+    letters = [read(path) for path in write_dead_letters(judge(rows), settings)]
     assert {letter["error"]: len(letter["records"]) for letter in letters} == {
         "its batch was quarantined": 2,
-        "volume < 0": 1,
+        "volume < 0": 3,
     }
 
 
