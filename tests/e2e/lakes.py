@@ -1,0 +1,154 @@
+"""A lake of its own for a journey, and the real command line to work on it."""
+
+from __future__ import annotations
+
+import json
+import os
+import subprocess
+import sys
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+import polars as pl
+from deltalake import DeltaTable
+
+from lakehouse import services
+from lakehouse.dead_letters import list_dead_letters
+from lakehouse.timeframes import TIMEFRAMES
+
+COMMAND = str(Path(sys.executable).with_name("lakehouse"))
+HANGS_AFTER = 240
+BRONZE = tuple(f"bronze.raw_market_data_{timeframe}" for timeframe in TIMEFRAMES)
+BUILT = (
+    "silver.market_data_enriched",
+    "silver.multi_timeframe_analysis",
+    "gold.mart_daily_metrics",
+    "gold.mart_technical_indicators",
+    "gold.mart_market_regime_stats",
+)
+CANDLE = ["asset_pair", "timestamp", "open", "high", "low", "close", "volume", "provider"]
+# They say when and by whom a row was written, not what it holds.
+CIRCUMSTANCES = ("created_at", "updated_at", "ingested_at", "batch_id")
+
+
+@dataclass(frozen=True, slots=True)
+class Ran:
+    """A command that ended."""
+
+    code: int
+    out: str
+    err: str
+
+    @property
+    def json(self) -> Any:
+        return json.loads(self.out)
+
+
+@dataclass(frozen=True, slots=True)
+class Lake:
+    """A lake directory; `extra` are environment variables of every command run on it."""
+
+    root: Path
+    engine: str = "sail"
+    extra: dict[str, str] = field(default_factory=dict)
+
+    @property
+    def environment(self) -> dict[str, str]:
+        inherited = {
+            name: value
+            for name, value in os.environ.items()
+            if not name.startswith("LAKEHOUSE__") and name != "SPARK_REMOTE"
+        }
+        own = {"LAKEHOUSE__ROOT": str(self.root), "LAKEHOUSE__ENGINE": self.engine}
+        return {**inherited, **own, **self.extra}
+
+    def start(self, *arguments: str, **extra: str) -> subprocess.Popen[str]:
+        """The command line in a process of its own."""
+        return subprocess.Popen(  # noqa: S603 - the command is ours
+            [COMMAND, *arguments],
+            stdin=subprocess.DEVNULL,
+            stdout=subprocess.PIPE,
+            stderr=subprocess.PIPE,
+            text=True,
+            env={**self.environment, **extra},
+        )
+
+    def run(self, *arguments: str, **extra: str) -> Ran:
+        """Run the command line to its end."""
+        return ended(self.start(*arguments, **extra))
+
+    def backfill(self, *arguments: str, **extra: str) -> dict[str, Any]:
+        """A backfill that must succeed; what it says it did."""
+        ran = self.run("backfill", *arguments, "--json", **extra)
+        assert ran.code == 0, ran.err
+        (report,) = ran.json
+        return dict(report)
+
+    def table(self, name: str) -> DeltaTable:
+        return DeltaTable(str(self.root.joinpath(*name.split("."))))
+
+    def has(self, name: str) -> bool:
+        return DeltaTable.is_deltatable(str(self.root.joinpath(*name.split("."))))
+
+    def frame(self, name: str) -> pl.DataFrame:
+        """All rows of a table, read past the lakehouse."""
+        return pl.DataFrame(pl.from_arrow(self.table(name).to_pyarrow_table()))
+
+    def bronze(self) -> pl.DataFrame:
+        """The candles of all timeframes, without the circumstances of their landing."""
+        found = [self.frame(name) for name in BRONZE if self.has(name)]
+        return pl.concat(found).select(*CANDLE, "timeframe")
+
+    def content(self, name: str) -> pl.DataFrame:
+        """What a table says: its rows without their circumstances, in one fixed order."""
+        rows = self.frame(name).drop(*CIRCUMSTANCES, strict=False)
+        return rows.select(sorted(rows.columns)).sort(pl.all())
+
+    def versions(self) -> dict[str, int]:
+        """Version of each table of bronze, silver and gold that exists."""
+        return {name: self.table(name).version() for name in (*BRONZE, *BUILT) if self.has(name)}
+
+    def rejected(self) -> pl.DataFrame:
+        """The dead letters' records: the candle as it arrived, its table and the reason."""
+        letters, unreadable = list_dead_letters(self.root)
+        assert unreadable == []
+        records = (
+            {"table": letter.table, "batch_id": letter.batch_id, **record}
+            for letter in letters
+            for record in letter.read_records()
+        )
+        return pl.DataFrame(list(records), infer_schema_length=None)
+
+    def stop(self) -> None:
+        """End what runs for this lake."""
+        for service in services.running_services(self.root):
+            services.stop(self.root, service.name)
+
+
+def ended(process: subprocess.Popen[str]) -> Ran:
+    """Wait for the command; one that hangs is killed and fails the test."""
+    try:
+        out, err = process.communicate(timeout=HANGS_AFTER)
+    except subprocess.TimeoutExpired:
+        process.kill()
+        process.communicate()
+        raise
+    return Ran(process.returncode, out, err)
+
+
+@contextmanager
+def new_lake(root: Path, engine: str = "sail", **extra: str) -> Iterator[Lake]:
+    """An empty lake whose services end with the block."""
+    lake = Lake(root, engine, extra)
+    try:
+        yield lake
+    finally:
+        lake.stop()
+
+
+def same(found: Lake, wanted: Lake, tables: Sequence[str] = (*BRONZE, *BUILT)) -> list[str]:
+    """The tables that differ, row for row, circumstances aside."""
+    return [name for name in tables if not found.content(name).equals(wanted.content(name))]
