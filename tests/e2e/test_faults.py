@@ -93,8 +93,13 @@ def keys_in(rows: pl.DataFrame) -> list[Key]:
 
 
 def rejected_keys(lake: Lake) -> list[tuple[Key, str]]:
-    rows = lake.rejected().select("asset_pair", "timeframe", "timestamp", "reason").iter_rows()
-    return [((a, t, datetime.fromisoformat(moment)), reason) for a, t, moment, reason in rows]
+    return [
+        (
+            (row["asset_pair"], row["timeframe"], datetime.fromisoformat(row["timestamp"])),
+            row["reason"],
+        )
+        for row in lake.rejected()
+    ]
 
 
 def served_by(exchange: RunningExchange) -> dict[str, str]:
