@@ -44,7 +44,7 @@ docs: $(READY)  ## Data dictionary from the table registry, dbt's docs from its 
 	$(BIN)/python -m lakehouse.data_dictionary docs/data_dictionary.md
 
 bench: $(READY)  ## Timings, side by side; see benchmarks/RESULTS.md
-	$(BIN)/python -m benchmarks.run
+	for name in week files layout; do $(BIN)/python -m benchmarks.$$name; done
 
 .venv/.ready: requirements.txt pyproject.toml
 	@command -v $(PYTHON) >/dev/null || { echo "The lakehouse needs Python 3.11: install it, or name it with make PYTHON=…" >&2; exit 1; }

@@ -95,6 +95,8 @@ def spark_conf(settings: Settings, port: int, jars: list[str]) -> dict[str, str]
         "spark.sql.shuffle.partitions": cores,
         "spark.sql.adaptive.coalescePartitions.parallelismFirst": "false",
         "spark.databricks.delta.snapshotPartitions": cores,
+        # A MERGE reads its source twice; computing indicators twice costs more than keeping them.
+        "spark.databricks.delta.merge.materializeSource": "all",
         "spark.databricks.delta.retentionDurationCheck.enabled": "false",
         # Readers such as Polars and delta-rs must be able to follow.
         f"{DELTA_DEFAULT}.enableDeletionVectors": "false",
