@@ -19,6 +19,10 @@ from lakehouse.errors import EngineUnreachable
 from lakehouse.settings import Settings
 from lakehouse.tables import LAYERS
 
+# Waits 0.05 s, 0.2 s, 0.8 s and 3.2 s. The client's own policy waits ten minutes; the lake's own
+# engine, once it is dead, never comes back at the same port.
+RETRIES = 4
+
 
 def connect(settings: Settings) -> SparkSession:
     """A session with UTC as its time zone and the lake's tables registered.
@@ -41,9 +45,12 @@ def remote_address(settings: Settings) -> str:
 
 def _remote_session(remote: str) -> SparkSession:
     import grpc
+    from pyspark.sql.connect.client.retries import DefaultPolicy
 
     try:
         session = SparkSession.builder.remote(remote).create()
+        if "SPARK_REMOTE" not in os.environ:
+            session.client.set_retry_policies([DefaultPolicy(max_retries=RETRIES)])
         _ = session.version
     except (PySparkException, grpc.RpcError) as error:
         raise EngineUnreachable(remote=remote, problem=_first_line(error)) from error
