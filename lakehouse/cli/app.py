@@ -7,6 +7,7 @@ import os
 import sys
 import time
 import traceback
+import warnings
 from collections.abc import Sequence
 
 import structlog
@@ -20,6 +21,7 @@ from lakehouse.errors import LakehouseError
 
 # An engine may put a whole plan into one line.
 LONGEST_MESSAGE = 300
+AGAIN = "Run the command again: it starts another one, and nothing that landed is lost."
 
 app = typer.Typer(
     name="lakehouse",
@@ -65,7 +67,7 @@ def main(argv: Sequence[str] | None = None) -> None:
     except LakehouseError as error:
         _fail(str(error), error.exit_code, is_verbose)
     except PySparkException as error:
-        _fail(f"The engine failed: {_first_line(error)}", 1, is_verbose)
+        _fail(_engine_failure(error), 1, is_verbose)
     except Exception as error:
         name = type(error).__name__
         _fail(f"Unexpected {name}: {_first_line(error)}. --verbose shows where.", 1, is_verbose)
@@ -76,6 +78,12 @@ def _fail(message: str, code: int, is_verbose: bool) -> None:
         traceback.print_exc()
     Console(stderr=True, highlight=False, soft_wrap=True).print(f"[red]Error:[/] {escape(message)}")
     sys.exit(code)
+
+
+def _engine_failure(error: PySparkException) -> str:
+    if "StatusCode.UNAVAILABLE" in str(error):
+        return f"The engine is gone. {AGAIN}"
+    return f"The engine failed: {_first_line(error)}"
 
 
 def _first_line(error: Exception) -> str:
@@ -92,3 +100,4 @@ def _configure_logging(is_verbose: bool) -> None:
     logging.basicConfig(level=logging.INFO if is_verbose else logging.ERROR)
     # The client logs each failed call with its stack trace before it raises it.
     logging.getLogger("pyspark").setLevel(logging.CRITICAL)
+    warnings.filterwarnings("ignore", message=r"\[RETRIES_EXCEEDED\]")
