@@ -104,22 +104,38 @@ def _assets(settings: Settings, table: Table) -> list[str]:
     return sorted({partition["partition_asset_pair"] for partition in partitions})
 
 
+@dataclass(frozen=True, slots=True)
+class Settled:
+    """Silver candles of an arrival's series: before its first candle, within the usual lookback,
+    and from that candle on."""
+
+    before: int
+    after: int
+
+
 def record_arrivals(
     session: SparkSession, settings: Settings, build_id: str, arrivals: list[Arrival]
-) -> None:
-    """Write ops.arrivals, with the settled candles each recomputation must look back on."""
-    enough = _with_enough_history(session, arrivals)
+) -> bool:
+    """Write ops.arrivals, with the settled candles each recomputation must look back on.
+
+    Whether all that arrived is new: silver holds nothing that it could change.
+    """
+    from lakehouse.indicators import LOOKBACK
+
+    settled = _settled(session, arrivals)
     rows = [
         {
             "build_id": build_id,
             "asset_pair": arrival.asset_pair,
             "timeframe": arrival.timeframe,
             "since": arrival.since,
-            "lookback_from": _lookback(arrival) if arrival in enough else EPOCH,
+            # A series with gaps or a short history looks back on all of it.
+            "lookback_from": _lookback(arrival) if settled[arrival].before >= LOOKBACK else EPOCH,
         }
         for arrival in arrivals
     ]
     ops.append(settings, "ops.arrivals", rows)
+    return all(found.after == 0 for found in settled.values())
 
 
 def _lookback(arrival: Arrival) -> datetime:
@@ -128,30 +144,28 @@ def _lookback(arrival: Arrival) -> datetime:
     return max(EPOCH, arrival.since - 2 * LOOKBACK * step(arrival.timeframe))
 
 
-def _with_enough_history(session: SparkSession, arrivals: list[Arrival]) -> set[Arrival]:
-    """Arrivals whose usual lookback holds LOOKBACK settled candles; the others have gaps or a
-    short history, and look back on all of it."""
-    from lakehouse.indicators import LOOKBACK
-
+def _settled(session: SparkSession, arrivals: list[Arrival]) -> dict[Arrival, Settled]:
+    nothing = dict.fromkeys(arrivals, Settled(0, 0))
     if not session.catalog.tableExists(SILVER):
-        return set()
-    ranges = [
-        (a.asset_pair, a.timeframe, _lookback(a), a.since) for a in arrivals if a.since > EPOCH
-    ]
-    if not ranges:
-        return set()
+        return nothing
     session.createDataFrame(
-        ranges, "asset_pair string, timeframe string, first timestamp, since timestamp"
+        [(a.asset_pair, a.timeframe, _lookback(a), a.since) for a in arrivals],
+        "asset_pair string, timeframe string, first timestamp, since timestamp",
     ).createOrReplaceTempView("lookbacks")
-    first = min(row[2] for row in ranges)
+    first = min(_lookback(arrival) for arrival in arrivals)
     counted = session.sql(
-        f"SELECT s.asset_pair, s.timeframe, count(*) AS candles FROM {SILVER} AS s "
-        "INNER JOIN lookbacks AS l ON s.asset_pair = l.asset_pair AND s.timeframe = l.timeframe "
-        "AND s.timestamp >= l.first AND s.timestamp < l.since "
+        "SELECT s.asset_pair, s.timeframe, l.since, "
+        "count(CASE WHEN s.timestamp < l.since THEN 1 END) AS before, "
+        "count(CASE WHEN s.timestamp >= l.since THEN 1 END) AS after "
+        f"FROM {SILVER} AS s INNER JOIN lookbacks AS l "
+        "ON s.asset_pair = l.asset_pair AND s.timeframe = l.timeframe AND s.timestamp >= l.first "
         f"WHERE s.timestamp >= timestamp'{first:%Y-%m-%d %H:%M:%S}' "
-        "GROUP BY s.asset_pair, s.timeframe"
+        "GROUP BY s.asset_pair, s.timeframe, l.since"
     ).toArrow()
-    full = {
-        (r["asset_pair"], r["timeframe"]) for r in counted.to_pylist() if r["candles"] >= LOOKBACK
+    found = {
+        Arrival(row["asset_pair"], row["timeframe"], row["since"]): Settled(
+            row["before"], row["after"]
+        )
+        for row in counted.to_pylist()
     }
-    return {arrival for arrival in arrivals if (arrival.asset_pair, arrival.timeframe) in full}
+    return nothing | found

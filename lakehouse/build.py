@@ -90,12 +90,12 @@ def _build(
     *,
     full_refresh: bool,
 ) -> None:
-    record_arrivals(session, settings, new.build_id, new.arrivals)
+    is_append = record_arrivals(session, settings, new.build_id, new.arrivals)
     for timeframe in TIMEFRAMES:
         delta.ensure_table(session, settings, bronze_table(timeframe))
     register_tables(session, settings)
     before = _versions(settings)
-    variables = _variables(settings, new, full_refresh)
+    variables = _variables(settings, new, full_refresh) | {"is_append": is_append}
     try:
         for layer in BUILT_LAYERS:
             with recorder.step("dbt", layer):
@@ -115,21 +115,24 @@ def _dbt_command(layer: str, full_refresh: bool) -> list[str]:
 
 
 def _variables(settings: Settings, new: Build, full_refresh: bool) -> dict[str, Any]:
+    recorded = ops.read(settings, "ops.arrivals").to_pylist()
+    arrivals = [a for a in recorded if a["build_id"] == new.build_id and not full_refresh]
     return {
         "build_id": new.build_id,
         "built_at": f"{new.built_at:%Y-%m-%d %H:%M:%S.%f}",
-        "since": {} if full_refresh else _since(new.arrivals),
+        "since": _earliest(arrivals, "since"),
+        "lookback_from": _earliest(arrivals, "lookback_from"),
         "provider_preference": list(settings.provider_preference),
     }
 
 
-def _since(arrivals: list[Arrival]) -> dict[str, str]:
-    """By timeframe, the first candle with news."""
-    since: dict[str, str] = {}
+def _earliest(arrivals: list[dict[str, Any]], column: str) -> dict[str, str]:
+    """By timeframe, the earliest time in that column of ops.arrivals."""
+    earliest: dict[str, str] = {}
     for arrival in arrivals:
-        first = f"{arrival.since:%Y-%m-%d %H:%M:%S}"
-        since[arrival.timeframe] = min(first, since.get(arrival.timeframe, first))
-    return since
+        time = f"{arrival[column]:%Y-%m-%d %H:%M:%S}"
+        earliest[arrival["timeframe"]] = min(time, earliest.get(arrival["timeframe"], time))
+    return earliest
 
 
 def _tables_of(layer: str) -> list[Table]:

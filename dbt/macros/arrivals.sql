@@ -9,9 +9,39 @@
     {{ return(var('since').keys() | list if is_increment() else timeframes().keys() | list) }}
 {%- endmacro %}
 
-{#- The earliest news of any timeframe, as a literal by which files are left unread. -#}
+{#- The earliest news of any timeframe, its day and its month, as literals: an engine leaves the files
+    unread whose statistics lie before them. -#}
+{% macro earliest_news() -%}
+    {{ return(var('since').values() | min if is_increment() else '1970-01-01 00:00:00') }}
+{%- endmacro %}
+
 {% macro since_min() -%}
-    timestamp '{{ var('since').values() | min if var('since') else '1970-01-01 00:00:00' }}'
+    timestamp '{{ earliest_news() }}'
+{%- endmacro %}
+
+{% macro since_day() -%}
+    date '{{ earliest_news()[:10] }}'
+{%- endmacro %}
+
+{% macro since_month() -%}
+    date '{{ earliest_news()[:7] }}-01'
+{%- endmacro %}
+
+{#- A condition on a table partitioned by timeframe: it holds only what has news. -#}
+{% macro has_news(timeframe) -%}
+    {{ timeframe }} in ('{{ arrived_timeframes() | join("', '") }}')
+{%- endmacro %}
+
+{#- Columns of the candles that the arrivals are computed from, theirs included. Each timeframe is read
+    by itself: one that looks back on all it has does not make the others do so. -#}
+{% macro looked_back_on(relation, columns) -%}
+    {%- for timeframe in arrived_timeframes() %}
+    {%- set first = var('lookback_from').get(timeframe, '1970-01-01 00:00:00') %}
+    select {{ columns | join(', ') }}
+    from {{ relation }}
+    where timeframe = '{{ timeframe }}' and timestamp >= timestamp '{{ first }}'
+    {{ 'union all' if not loop.last }}
+    {%- endfor %}
 {%- endmacro %}
 
 {% macro arrivals() -%}

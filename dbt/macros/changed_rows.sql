@@ -1,3 +1,16 @@
+{#- Whether two values differ, null being a value. A sum depends on the order of its rows in its last
+    digits, and engines do not promise an order: that is no difference. -#}
+{% macro differs(new, old, data_type) -%}
+    {%- if data_type == 'double' -%}
+    coalesce(
+            abs({{ new }} - {{ old }}) > 1e-12 * greatest(abs({{ new }}), abs({{ old }})),
+            not {{ new }} <=> {{ old }}
+        )
+    {%- else -%}
+    not {{ new }} <=> {{ old }}
+    {%- endif -%}
+{%- endmacro %}
+
 {#- The rows of a CTE that the table does not hold yet, or holds with other values.
 
     Others are left alone, so created_at stays, and updated_at moves only with a value. `since` is a
@@ -5,7 +18,7 @@
 {% macro changed_rows(cte, since) -%}
     {%- set built_at = "timestamp '" ~ var('built_at') ~ "'" -%}
     {%- set keys = model.config.unique_key -%}
-    {%- if is_incremental() %}
+    {%- if is_incremental() and model.config.incremental_strategy == 'merge' %}
     select
         new.*,
         coalesce(old.created_at, {{ built_at }}) as created_at,
@@ -19,9 +32,13 @@
     where
         old.{{ keys[0] }} is null
         {%- for name in model.columns if name not in keys and name not in ('created_at', 'updated_at') %}
-        or not new.{{ name }} <=> old.{{ name }}
+        or {{ differs('new.' ~ name, 'old.' ~ name, model.columns[name].data_type) }}
         {%- endfor %}
     {%- else %}
-    select *, {{ built_at }} as created_at, {{ built_at }} as updated_at from {{ cte }}
+    select
+        *,
+        {{ built_at }} as created_at,
+        {{ built_at }} as updated_at
+    from {{ cte }}
     {%- endif %}
 {%- endmacro %}

@@ -1,5 +1,12 @@
 {#- The argument of technical_indicators(), as lakehouse/indicators registers it with the session. -#}
 
+{% macro candle_columns() -%}
+    {{ return([
+        'asset_pair', 'timeframe', 'timestamp', 'open', 'high', 'low', 'close', 'volume',
+        'provider', 'batch_id',
+    ]) }}
+{%- endmacro %}
+
 {% macro settled_columns() -%}
     {{ return([
         'ema_12', 'ema_26', 'macd_signal', 'avg_gain_14', 'avg_loss_14', 'atr_14',

@@ -1,3 +1,7 @@
+{{ config(incremental_predicates=[
+    'DBT_INTERNAL_DEST.date >= ' ~ since_day(),
+]) }}
+
 with
 
 news as ({{ news_by_asset() }}),
@@ -13,7 +17,7 @@ candles as (
     inner join news
         on enriched.asset_pair = news.asset_pair
         and to_date(enriched.timestamp) >= to_date(news.since)
-    where enriched.timestamp >= date_trunc('day', {{ since_min() }})
+    where enriched.timestamp >= {{ since_day() }}
     {%- endif %}
 
 ),
@@ -58,4 +62,4 @@ described as (
 
 )
 
-{{ changed_rows('described', 'old.date >= to_date(' ~ since_min() ~ ')') }}
+{{ changed_rows('described', 'old.date >= ' ~ since_day()) }}

@@ -1,3 +1,8 @@
+{{ config(incremental_predicates=[
+    has_news('DBT_INTERNAL_DEST.timeframe'),
+    'DBT_INTERNAL_DEST.month >= ' ~ since_month(),
+]) }}
+
 with
 
 news as ({{ arrivals() }}),
@@ -13,7 +18,9 @@ candles as (
         on enriched.asset_pair = news.asset_pair
         and enriched.timeframe = news.timeframe
         and enriched.timestamp >= date_trunc('month', news.since)
-    where enriched.timestamp >= date_trunc('month', {{ since_min() }})
+    where
+        {{ has_news('enriched.timeframe') }}
+        and enriched.timestamp >= {{ since_month() }}
     {%- endif %}
 
 ),
@@ -61,4 +68,4 @@ described as (
 
 )
 
-{{ changed_rows('described', 'old.month >= to_date(date_trunc(\'month\', ' ~ since_min() ~ '))') }}
+{{ changed_rows('described', has_news('old.timeframe') ~ ' and old.month >= ' ~ since_month()) }}

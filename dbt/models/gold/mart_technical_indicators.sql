@@ -1,6 +1,21 @@
+{{ config(incremental_strategy=strategy(), incremental_predicates=[
+    has_news('DBT_INTERNAL_DEST.timeframe'),
+    'DBT_INTERNAL_DEST.timestamp >= ' ~ since_min(),
+]) }}
+
 with
 
+{%- if is_incremental() %}
+
 news as ({{ arrivals() }}),
+
+looked_back_on as (
+
+    {{- looked_back_on(ref('market_data_enriched'), ['*']) }}
+
+),
+
+{%- endif %}
 
 candles as (
 
@@ -12,12 +27,14 @@ candles as (
         {%- if is_incremental() %},
         news.since
         {%- endif %}
-    from {{ ref('market_data_enriched') }} as enriched
     {%- if is_incremental() %}
+    from looked_back_on as enriched
     inner join news
         on enriched.asset_pair = news.asset_pair
         and enriched.timeframe = news.timeframe
         and enriched.timestamp >= news.lookback_from
+    {%- else %}
+    from {{ ref('market_data_enriched') }} as enriched
     {%- endif %}
 
 ),
@@ -45,9 +62,12 @@ described as (
         plus_di_14,
         minus_di_14,
         market_regime,
-        {{ trend('macd') }} as trend,
-        case when rsi_14 > 70 then 'overbought' when rsi_14 < 30 then 'oversold' else 'neutral' end
-            as rsi_zone,
+        {{ trend('macd', 'close') }} as trend,
+        case
+            when rsi_14 > 70 then 'overbought'
+            when rsi_14 < 30 then 'oversold'
+            when rsi_14 is not null then 'neutral'
+        end as rsi_zone,
         case
             when macd_histogram > 0 and previous_histogram <= 0 then 'up'
             when macd_histogram < 0 and previous_histogram >= 0 then 'down'
@@ -61,4 +81,4 @@ described as (
 
 )
 
-{{ changed_rows('described', 'old.timestamp >= ' ~ since_min()) }}
+{{ changed_rows('described', has_news('old.timeframe') ~ ' and old.timestamp >= ' ~ since_min()) }}

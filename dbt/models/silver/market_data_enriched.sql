@@ -1,3 +1,8 @@
+{{ config(incremental_strategy=strategy(), incremental_predicates=[
+    has_news('DBT_INTERNAL_DEST.timeframe'),
+    'DBT_INTERNAL_DEST.timestamp >= ' ~ since_min(),
+]) }}
+
 with
 
 arrived as (
@@ -9,15 +14,20 @@ arrived as (
 
 {%- if is_incremental() %}
 
+looked_back_on as (
+
+    {{- looked_back_on(this, candle_columns() + settled_columns()) }}
+
+),
+
 settled as (
 
     select
-        {%- for name in ('asset_pair', 'timeframe', 'timestamp', 'open', 'high', 'low', 'close',
-                         'volume', 'provider', 'batch_id') %}
+        {%- for name in candle_columns() %}
         old.{{ name }},
         {%- endfor %}
         struct({{ settled_columns() | join(', ') }}) as settled
-    from {{ this }} as old
+    from looked_back_on as old
     inner join ({{ arrivals() }}) as arrivals
         on old.asset_pair = arrivals.asset_pair
         and old.timeframe = arrivals.timeframe
@@ -72,4 +82,4 @@ described as (
 
 )
 
-{{ changed_rows('described', 'old.timestamp >= ' ~ since_min()) }}
+{{ changed_rows('described', has_news('old.timeframe') ~ ' and old.timestamp >= ' ~ since_min()) }}

@@ -1,3 +1,7 @@
+{{ config(incremental_predicates=[
+    'DBT_INTERNAL_DEST.timestamp >= ' ~ since_min(),
+]) }}
+
 with
 
 news as ({{ news_by_asset() }}),
@@ -8,7 +12,7 @@ readings as (
         enriched.asset_pair,
         enriched.timeframe,
         {{ closed_at('enriched.timeframe', 'enriched.timestamp') }} as closed_at,
-        {{ trend('macd') }} as trend,
+        {{ trend('macd', 'close') }} as trend,
         rsi_14 as rsi,
         market_regime as regime
     from {{ ref('market_data_enriched') }} as enriched
