@@ -160,6 +160,7 @@ def config_file() -> Path:
 def load_settings() -> Settings:
     """The settings of this process. Raises InvalidSetting, naming the first wrong one."""
     _refuse_secrets_in_file()
+    _refuse_unknown_variables()
     try:
         return Settings()
     except ValidationError as error:
@@ -187,3 +188,13 @@ def _refuse_secrets_in_file() -> None:
                 problem="secrets come from the environment only",
                 where=f"the environment (LAKEHOUSE__PROVIDERS__{name.upper()}__{field.upper()})",
             )
+
+
+def _refuse_unknown_variables() -> None:
+    # Pydantic passes over a variable whose first part is no setting, and with it over its typo.
+    for variable in os.environ:
+        name = variable.removeprefix("LAKEHOUSE__").lower()
+        if variable.startswith("LAKEHOUSE__") and name.split("__")[0] not in Settings.model_fields:
+            problem = "there is no such setting"
+            where = f"the environment ({variable})"
+            raise InvalidSetting(name=name.replace("__", "."), problem=problem, where=where)

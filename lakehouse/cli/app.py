@@ -21,7 +21,6 @@ from lakehouse.errors import LakehouseError
 
 # An engine may put a whole plan into one line.
 LONGEST_MESSAGE = 300
-AGAIN = "Run the command again: it starts another one, and nothing that landed is lost."
 
 app = typer.Typer(
     name="lakehouse",
@@ -65,9 +64,10 @@ def main(argv: Sequence[str] | None = None) -> None:
     try:
         app(arguments)
     except LakehouseError as error:
-        _fail(str(error), error.exit_code, is_verbose)
+        _fail(_unless_engine_is_gone(str(error)), error.exit_code, is_verbose)
     except PySparkException as error:
-        _fail(_engine_failure(error), 1, is_verbose)
+        message = f"The engine failed: {_first_line(error)}"
+        _fail(_unless_engine_is_gone(str(error), message), 1, is_verbose)
     except Exception as error:
         name = type(error).__name__
         _fail(f"Unexpected {name}: {_first_line(error)}. --verbose shows where.", 1, is_verbose)
@@ -80,10 +80,10 @@ def _fail(message: str, code: int, is_verbose: bool) -> None:
     sys.exit(code)
 
 
-def _engine_failure(error: PySparkException) -> str:
-    if "StatusCode.UNAVAILABLE" in str(error):
-        return f"The engine is gone. {AGAIN}"
-    return f"The engine failed: {_first_line(error)}"
+def _unless_engine_is_gone(text: str, message: str | None = None) -> str:
+    """The message; but an engine that died shows as lines of its transport, wherever it is met."""
+    gone = "The engine is gone. Run the command again: it starts another, and nothing is lost."
+    return gone if "StatusCode.UNAVAILABLE" in text else message or text
 
 
 def _first_line(error: Exception) -> str:

@@ -6,7 +6,7 @@ import re
 from dataclasses import asdict
 
 import typer
-from pyspark.errors import AnalysisException, ParseException, PySparkException
+from pyspark.errors import PySparkException
 from pyspark.sql import DataFrame
 
 from lakehouse import time_travel
@@ -64,7 +64,7 @@ def _filtered(frame: DataFrame, where: str | None, limit: int | None) -> DataFra
         try:
             frame = frame.where(where)
             _ = frame.schema
-        except (AnalysisException, ParseException) as error:
+        except PySparkException as error:
             raise InvalidFilter(value=where, problem=_explained(error)) from error
     return frame.limit(limit) if limit else frame
 

@@ -29,7 +29,7 @@ def test_restart_begins_the_unfinished_run_anew_and_doubles_nothing(tmp_path: Pa
         assert begun["rows_new"] == CANDLES
         assert lake.run("backfill", *WHAT, "--resume", **url).code == 2
         assert lake.backfill(*WHAT, "--restart", **url)["rows_new"] == 0
-        assert lake.bronze().unique(CANDLE + ["timeframe"]).height == CANDLES
+        assert lake.bronze().unique([*CANDLE, "timeframe"]).height == CANDLES
 
 
 def test_mended_dead_letters_land_when_replayed_and_the_others_stay(tmp_path: Path) -> None:
