@@ -25,7 +25,7 @@ from lakehouse.arrivals import (
 from lakehouse.dead_letters import write_dead_letters
 from lakehouse.engine import register_tables
 from lakehouse.errors import BatchQuarantined
-from lakehouse.gate import BatchVerdict, Gate, quality_rows
+from lakehouse.gate import BatchVerdict, Gate
 from lakehouse.outcomes import Recorder
 from lakehouse.settings import Settings
 from lakehouse.tables import Table, bronze_table, registry
@@ -152,8 +152,7 @@ def _gate(
     if not judged.verdicts:
         return 0, 0
     (verdict,) = judged.verdicts
-    results = quality_rows(judged.verdicts, recorder.run_id, gate.now)
-    ops.append(settings, "ops.quality_results", results)
+    recorder.judged(judged.verdicts, gate.now)
     if verdict.rejected:
         new.dead_letters += write_dead_letters(judged, settings)
     if verdict.is_quarantined:

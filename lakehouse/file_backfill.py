@@ -3,9 +3,12 @@
 from __future__ import annotations
 
 import glob
+import re
 from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
+
+from pyspark.errors import PySparkException
 
 from lakehouse.backfill import Result, progress, runs
 from lakehouse.build import build
@@ -13,7 +16,7 @@ from lakehouse.engine import connect
 from lakehouse.errors import NoFiles, UnreadableFile
 from lakehouse.files import CandleFile, candle_frame, named_in
 from lakehouse.gate import Gate
-from lakehouse.landing import Extent, Lander, Landing
+from lakehouse.landing import Extent, Lander, Landing, sweep
 from lakehouse.outcomes import Recorder
 from lakehouse.pipeline import Done
 from lakehouse.settings import Settings
@@ -34,21 +37,31 @@ def backfill_files(
 ) -> Done:
     """Land every file that matches the glob pattern, each as a batch.
 
-    Raises NoFiles, UnreadableFile, UnknownAsset, UnknownTimeframe or UnknownProvider before
-    anything is landed.
+    Raises NoFiles, UnreadableFile, UnknownAsset, UnknownTimeframe or UnknownProvider; nothing is
+    landed then.
     """
     files = describe(settings, pattern, assets, timeframes, provider)
     run_id = runs.new_run_id()
     recorder = Recorder(settings, run_id)
     session = connect(settings)
-    frame = candle_frame(session, files)
-    landing = Lander(session, settings, recorder).land(
-        frame, Gate("bronze.raw_market_data", settings)
-    )
+    sweep(settings)
+    landing = _land(files, Lander(session, settings, recorder))
     _note(settings, run_id, files, landing)
     recorder.flush()
     built = build(session, settings, recorder) if with_build else None
+    recorder.write_data_docs()
     return Done(run_id, _result(landing), built)
+
+
+def _land(files: list[CandleFile], lander: Lander) -> Landing:
+    frame = candle_frame(lander.session, files)
+    try:
+        return lander.land(frame, Gate("bronze.raw_market_data", lander.settings))
+    except PySparkException as error:
+        # What a worker raises reaches this process as text only.
+        if told := re.search(r"UnreadableFile: (\S+) cannot be landed: (.*)", str(error)):
+            raise UnreadableFile(path=told[1], problem=told[2].rstrip(".")) from error
+        raise
 
 
 def describe(

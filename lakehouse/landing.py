@@ -8,6 +8,7 @@ that landing the same rows again, at any time and from any process, adds nothing
 from __future__ import annotations
 
 import shutil
+import time
 import uuid
 from collections.abc import Sequence
 from concurrent.futures import ThreadPoolExecutor
@@ -21,7 +22,7 @@ from pyspark.sql import functions as F
 
 from lakehouse import delta, ops
 from lakehouse.dead_letters import write_dead_letters
-from lakehouse.gate import BatchVerdict, Gate, Judgement, quality_rows
+from lakehouse.gate import BatchVerdict, Gate, Judgement
 from lakehouse.landing_rows import VALUES
 from lakehouse.outcomes import Recorder
 from lakehouse.settings import Settings
@@ -33,6 +34,7 @@ log = structlog.get_logger(__name__)
 # What makes two rows of bronze the same: who said what of which candle.
 IDENTITY = ("asset_pair", "timestamp", "provider", *VALUES)
 PUBLISHERS = 3
+LEFT_OVER_SECONDS = 24 * 3600
 
 
 @dataclass(frozen=True, slots=True)
@@ -82,8 +84,7 @@ class Lander:
             outcome.rows_rejected = sum(verdict.rejected for verdict in judged.verdicts)
         letters = write_dead_letters(judged, self.settings)
         landed, extents = self.publish(judged)
-        results = quality_rows(judged.verdicts, self.recorder.run_id, gate.now)
-        ops.append(self.settings, "ops.quality_results", results)
+        self.recorder.judged(judged.verdicts, gate.now)
         return Landing(judged.verdicts, landed, letters, extents)
 
     def publish(self, judged: Judgement) -> tuple[dict[str, int], list[Extent]]:
@@ -123,6 +124,14 @@ def bronze_candles(rows: DataFrame, ingested_at: datetime) -> DataFrame:
         # Sail loses track of a partition column that is a mere alias; asset pairs are upper case.
         F.upper("asset_pair").alias("partition_asset_pair"),
     )
+
+
+def sweep(settings: Settings) -> None:
+    """Remove what killed runs left half-done. A run that lives is never that old."""
+    oldest = time.time() - LEFT_OVER_SECONDS
+    for path in (*settings.lake.glob("landing/*"), *settings.lake.glob("staging/*")):
+        if path.stat().st_mtime < oldest:
+            shutil.rmtree(path) if path.is_dir() else path.unlink(missing_ok=True)
 
 
 @dataclass(frozen=True, slots=True)

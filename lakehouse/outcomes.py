@@ -3,14 +3,17 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, field
+from datetime import datetime
+from pathlib import Path
 from typing import Any
 
 import structlog
 
 from lakehouse import ops
+from lakehouse.gate import BatchVerdict, quality_rows, write_data_docs
 from lakehouse.settings import Settings
 
 log = structlog.get_logger(__name__)
@@ -28,11 +31,12 @@ class Outcome:
 
 @dataclass
 class Recorder:
-    """Collects the outcomes of one run; `flush` makes them durable in one commit."""
+    """Collects what one run leaves behind; `flush` makes its outcomes durable in one commit."""
 
     settings: Settings
     run_id: str
     pending: list[dict[str, Any]] = field(default_factory=list)
+    verdicts: list[BatchVerdict] = field(default_factory=list)
 
     @contextmanager
     def step(self, step: str, subject: str) -> Iterator[Outcome]:
@@ -59,6 +63,18 @@ class Recorder:
             log.debug("step", **row)
             if error:
                 self.flush()
+
+    def judged(self, verdicts: Sequence[BatchVerdict], checked_at: datetime) -> None:
+        """Note what a gate found, in ops.quality_results and for the run's Data Docs."""
+        self.verdicts += verdicts
+        results = quality_rows(verdicts, self.run_id, checked_at)
+        ops.append(self.settings, "ops.quality_results", results)
+
+    def write_data_docs(self) -> Path | None:
+        """GX's pages of what the run's gates found; the path of their index."""
+        if not self.verdicts:
+            return None
+        return write_data_docs(self.verdicts, self.settings.lake, self.run_id)
 
     def flush(self) -> None:
         rows, self.pending = self.pending, []

@@ -25,7 +25,7 @@ from lakehouse.dead_letters import DeadLetter, Replay, replay
 from lakehouse.engine import connect
 from lakehouse.errors import NothingToResume
 from lakehouse.exchange import ensure_exchange
-from lakehouse.landing import Lander
+from lakehouse.landing import Lander, sweep
 from lakehouse.outcomes import Recorder
 from lakehouse.settings import Settings
 from lakehouse.sources import Sources
@@ -71,26 +71,38 @@ def sources_for(settings: Settings, request: BackfillRequest, *, is_dry: bool = 
 
 
 def prepare(
-    settings: Settings, request: BackfillRequest, start: Start, *, is_dry: bool = False
+    settings: Settings,
+    request: BackfillRequest,
+    start: Start,
+    *,
+    provider: str | None = None,
+    is_dry: bool = False,
 ) -> Prepared:
-    """Plan the run without beginning it. Raises NothingToResume."""
+    """Plan the run without beginning it.
+
+    `provider` of None resumes a run of any provider. Raises NothingToResume.
+    """
+    is_like = _like(request, provider)
     if start is Start.RESUME:
-        run_id, request = runs.last_unfinished(settings, _like(request))
+        run_id, request = runs.last_unfinished(settings, is_like)
         return Prepared(run_id, request, _plan(settings, request, run_id))
-    ignored = _abandoned(settings, request, is_dry) if start is Start.RESTART else None
+    ignored = _abandoned(settings, is_like, is_dry) if start is Start.RESTART else None
     run_id = runs.new_run_id()
     return Prepared(run_id, request, _plan(settings, request, run_id, ignored))
 
 
-def _like(wanted: BackfillRequest) -> Callable[[BackfillRequest], bool]:
+Matches = Callable[[BackfillRequest], bool]
+
+
+def _like(wanted: BackfillRequest, provider: str | None) -> Matches:
     return lambda found: (
-        set(wanted.assets) <= set(found.assets) and wanted.provider == found.provider
+        set(wanted.assets) <= set(found.assets) and provider in (None, found.provider)
     )
 
 
-def _abandoned(settings: Settings, request: BackfillRequest, is_dry: bool) -> str | None:
+def _abandoned(settings: Settings, is_like: Matches, is_dry: bool) -> str | None:
     try:
-        run_id, unfinished = runs.last_unfinished(settings, _like(request))
+        run_id, unfinished = runs.last_unfinished(settings, is_like)
     except NothingToResume:
         return None
     if not is_dry:
@@ -117,6 +129,7 @@ def run(
     request = prepared.request
     if not prepared.plan and not (with_build and is_behind(settings)):
         return Done(prepared.run_id, Result(), None)
+    sweep(settings)
     runs.note(settings, prepared.run_id, "running", request)
     recorder = Recorder(settings, prepared.run_id)
     with ThreadPoolExecutor(2) as warm_up:
@@ -124,7 +137,10 @@ def run(
         session = warm_up.submit(connect, settings)
         warm_up.submit(gate.preload)
         result = _land(settings, prepared, watcher, recorder, session)
-        built = build(session.result(), settings, recorder) if with_build else None
+        try:
+            built = build(session.result(), settings, recorder) if with_build else None
+        finally:
+            recorder.write_data_docs()
     done = Done(prepared.run_id, result, built)
     runs.note(settings, prepared.run_id, "finished" if done.is_success else "failed", request)
     return done

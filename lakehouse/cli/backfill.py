@@ -66,7 +66,7 @@ def backfill(
     when: dict[str, Any] = {"days": days, "start": start, "end": end, "window": window}
     request = make_request(settings, **what, **when, concurrency=concurrency, force=force)
     mode = Start.RESUME if resume else Start.RESTART if restart else Start.MISSING
-    prepared = pipeline.prepare(settings, request, mode, is_dry=dry_run)
+    prepared = pipeline.prepare(settings, request, mode, provider=provider, is_dry=dry_run)
     if dry_run:
         _show_plan(settings, prepared, as_json)
     else:

@@ -23,6 +23,7 @@ def build(
     settings = load_settings()
     recorder = Recorder(settings, runs.new_run_id())
     built = build_tables(connect(settings), settings, recorder, full_refresh=full_refresh)
+    recorder.write_data_docs()
     if not built.arrivals:
         say("Silver and gold are up to date.")
         return

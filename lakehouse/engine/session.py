@@ -7,9 +7,11 @@ Spark Connect endpoint that SPARK_REMOTE names, the lake's own server.
 from __future__ import annotations
 
 import os
+import socket
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
+from urllib.parse import urlsplit
 
 from pyspark.errors import PySparkException
 from pyspark.sql import SparkSession
@@ -47,6 +49,8 @@ def _remote_session(remote: str) -> SparkSession:
     import grpc
     from pyspark.sql.connect.client.retries import DefaultPolicy
 
+    _demand_listener(remote)
+
     try:
         session = SparkSession.builder.remote(remote).create()
         if "SPARK_REMOTE" not in os.environ:
@@ -55,6 +59,15 @@ def _remote_session(remote: str) -> SparkSession:
     except (PySparkException, grpc.RpcError) as error:
         raise EngineUnreachable(remote=remote, problem=_first_line(error)) from error
     return session
+
+
+def _demand_listener(remote: str) -> None:
+    # The client would try for ten minutes where nobody listens.
+    place = urlsplit(remote)
+    try:
+        socket.create_connection((place.hostname or "", place.port or 15002), 10).close()
+    except OSError as error:
+        raise EngineUnreachable(remote=remote, problem=error.strerror or str(error)) from error
 
 
 def _first_line(error: Exception) -> str:

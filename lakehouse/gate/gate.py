@@ -7,6 +7,7 @@ looks closer only at rows whose key came more than once.
 
 from __future__ import annotations
 
+from concurrent.futures import ThreadPoolExecutor
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -17,9 +18,9 @@ from pyspark.sql import functions as F
 from lakehouse.gate import library
 from lakehouse.gate.helpers import nameable, with_helpers
 from lakehouse.gate.marks import FAILED, SKIPPED, mask, with_reasons
-from lakehouse.gate.repeats import KEY, Uniqueness, key_hash, settle, split
+from lakehouse.gate.repeats import KEY, Uniqueness, repeated_keys, settle, split
 from lakehouse.gate.suites import Suite, suite_of
-from lakehouse.gate.tally import BATCH, Tally, add_settled, counted, keyed, tallied
+from lakehouse.gate.tally import BATCH, Tally, counted, exchange
 from lakehouse.gate.verdicts import Judgement, Ruling
 from lakehouse.settings import Settings
 
@@ -102,18 +103,18 @@ class Gate:
     def _count(
         self, annotated: DataFrame, batch: Column, uniqueness: Uniqueness, scratch: Path | None
     ) -> tuple[dict[str, Tally], DataFrame]:
-        key = key_hash(uniqueness)
-        if key is None:
+        if not uniqueness.keys:
             return counted(annotated, batch), annotated
-        by_key = keyed(annotated, batch, key)
-        tallies = tallied(by_key)
-        rows_repeated = sum(tally.suspects for tally in tallies.values())
+        rows = uniqueness.with_key(annotated)
+        with ThreadPoolExecutor(1) as pool:
+            counting = pool.submit(counted, annotated, batch)
+            repeated, rows_repeated = repeated_keys(rows)
+            tallies = counting.result()
         if not rows_repeated:
             return tallies, annotated
-        repeated = by_key.where("copies > 1").select(KEY).distinct()
-        suspects, clear = split(annotated.withColumn(KEY, key), repeated, rows_repeated)
+        suspects, clear = split(rows, repeated, rows_repeated)
         settled = _kept(settle(suspects, uniqueness, self.checks), scratch)
-        add_settled(tallies, settled, batch)
+        exchange(tallies, counted(suspects, batch), counted(settled, batch))
         return tallies, clear.unionByName(settled).drop(KEY)
 
     def _observe(

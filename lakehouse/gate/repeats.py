@@ -7,7 +7,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
-from pyspark.sql import Column, DataFrame
+from pyspark.sql import DataFrame
 from pyspark.sql import functions as F
 
 from lakehouse.gate.marks import FAILED, MARKS, Numbered, mask, with_reasons
@@ -26,14 +26,23 @@ class Uniqueness:
     conditions: Sequence[RowCondition]
     same_row: tuple[str, ...]
 
+    def with_key(self, rows: DataFrame) -> DataFrame:
+        """The rows with KEY: the same for rows of one key, and rarely for different ones."""
+        return rows.withColumn(KEY, F.xxhash64(*self.keys))
+
     @property
     def keys(self) -> tuple[str, ...]:
         return self.conditions[0].keys if self.conditions else ()
 
 
-def key_hash(uniqueness: Uniqueness) -> Column | None:
-    """A bigint that is the same for rows of one key. Different keys may share it, too."""
-    return F.xxhash64(*uniqueness.keys) if uniqueness.keys else None
+def repeated_keys(rows: DataFrame) -> tuple[DataFrame, int]:
+    """The KEYs that several rows have, and how many rows these are.
+
+    The one step in which rows move between workers, so it moves nothing but the keys.
+    """
+    repeated = rows.groupBy(KEY).count().where("count > 1")
+    found = repeated.agg(F.sum("count")).collect()[0][0]
+    return repeated.select(KEY), found or 0
 
 
 def split(rows: DataFrame, repeated: DataFrame, rows_repeated: int) -> tuple[DataFrame, DataFrame]:

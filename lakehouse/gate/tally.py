@@ -5,11 +5,9 @@ from __future__ import annotations
 from collections import Counter, defaultdict
 from dataclasses import dataclass, field
 
-from pyspark.sql import Column, DataFrame, Row
-from pyspark.sql import functions as F
+from pyspark.sql import Column, DataFrame
 
 from lakehouse.gate.marks import FAILED, SKIPPED
-from lakehouse.gate.repeats import KEY
 
 CONTEXT = ("asset_pair", "timeframe", "provider")
 BATCH = "gate_batch"
@@ -22,7 +20,6 @@ class Tally:
     marks: Counter[tuple[int, int]] = field(default_factory=Counter)
     context: dict[str, set[str]] = field(default_factory=lambda: defaultdict(set))
     arrived: int = 0
-    suspects: int = 0
 
     @property
     def rows(self) -> int:
@@ -42,54 +39,23 @@ class Tally:
         return next(iter(values)) if len(values) == 1 else None
 
 
-def keyed(annotated: DataFrame, batch: Column, key: Column) -> DataFrame:
-    """One row per batch, context and key: how many rows have it, and their marks."""
-    context = [name for name in CONTEXT if name in annotated.columns]
-    rows = annotated.select(batch.alias(BATCH), *context, key.alias(KEY), FAILED, SKIPPED)
-    return rows.groupBy(BATCH, *context, KEY).agg(
-        F.count(F.lit(1)).alias("copies"),
-        F.max(FAILED).alias(FAILED),
-        F.max(SKIPPED).alias(SKIPPED),
-    )
-
-
-def tallied(by_key: DataFrame) -> dict[str, Tally]:
-    """Batch by batch. Keys that came once are counted, those that came more often are suspects."""
-    is_single = F.col("copies") == 1
-    context = [name for name in CONTEXT if name in by_key.columns]
-    counts = by_key.groupBy(BATCH, *context, FAILED, SKIPPED).agg(
-        F.sum("copies").alias("arrived"),
-        F.count(F.when(is_single, F.lit(1))).alias("single"),
-    )
+def counted(rows: DataFrame, batch: Column) -> dict[str, Tally]:
+    """Batch by batch, what its rows are marked with."""
+    context = [name for name in CONTEXT if name in rows.columns]
+    marks = rows.select(batch.alias(BATCH), *context, FAILED, SKIPPED)
     tallies: dict[str, Tally] = defaultdict(Tally)
-    for row in counts.collect():
+    for row in marks.groupBy(BATCH, *context, FAILED, SKIPPED).count().collect():
         tally = tallies[row[BATCH]]
-        _note(tally, row, row["single"])
-        tally.arrived += row["arrived"]
-        tally.suspects += row["arrived"] - row["single"]
+        tally.arrived += row["count"]
+        tally.marks[row[FAILED], row[SKIPPED]] += row["count"]
+        for name in context:
+            if row[name] is not None:
+                tally.context[name].add(row[name])
     return dict(tallies)
 
 
-def counted(annotated: DataFrame, batch: Column) -> dict[str, Tally]:
-    """Batch by batch, where no row has to be compared with another."""
-    tallies: dict[str, Tally] = defaultdict(Tally)
-    add_settled(tallies, annotated, batch)
-    for tally in tallies.values():
-        tally.arrived = tally.rows
-    return dict(tallies)
-
-
-def add_settled(tallies: dict[str, Tally], settled: DataFrame, batch: Column) -> None:
-    """Count the suspects as they were settled."""
-    context = [name for name in CONTEXT if name in settled.columns]
-    rows = settled.select(batch.alias(BATCH), *context, FAILED, SKIPPED)
-    for row in rows.groupBy(BATCH, *context, FAILED, SKIPPED).count().collect():
-        _note(tallies[row[BATCH]], row, row["count"])
-
-
-def _note(tally: Tally, row: Row, count: int) -> None:
-    if count:
-        tally.marks[row[FAILED], row[SKIPPED]] += count
-    for name in CONTEXT:
-        if name in row and row[name] is not None:
-            tally.context[name].add(row[name])
+def exchange(tallies: dict[str, Tally], old: dict[str, Tally], new: dict[str, Tally]) -> None:
+    """Count `new` rows in the place of `old` ones; how many arrived stays as it is."""
+    for batch_id, tally in old.items():
+        tallies[batch_id].marks.subtract(tally.marks)
+        tallies[batch_id].marks.update(new[batch_id].marks)
