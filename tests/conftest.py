@@ -42,15 +42,20 @@ def spark(spark_remote: str, engine_home: Settings) -> Iterator[SparkSession]:
 
 
 @pytest.fixture(scope="session")
-def sail(tmp_path_factory: pytest.TempPathFactory) -> Iterator[SparkSession]:
-    """A session with the run's Sail engine, beside SPARK_REMOTE, which names Spark's."""
+def sail_remote(tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
+    """Address of the run's Sail engine; each session with it has tables of its own."""
     home = settings_for(tmp_path_factory.mktemp("sail-home"), engine="sail")
-    port = engine_service(home).ensure().port
-    session = SparkSession.builder.remote(f"sc://127.0.0.1:{port}").create()
+    yield f"sc://127.0.0.1:{engine_service(home).ensure().port}"
+    services.stop(home.lake, "engine")
+
+
+@pytest.fixture(scope="session")
+def sail(sail_remote: str) -> Iterator[SparkSession]:
+    # Not through connect(): SPARK_REMOTE may name the run's Spark engine by now.
+    session = SparkSession.builder.remote(sail_remote).create()
     session.conf.set("spark.sql.session.timeZone", "UTC")
     yield session
     session.stop()
-    services.stop(home.lake, "engine")
 
 
 @pytest.fixture(scope="session", params=["spark", "sail"])

@@ -1,0 +1,179 @@
+"""Increments: what an arriving candle changes is recomputed, and nothing else."""
+
+from __future__ import annotations
+
+from datetime import datetime, timedelta
+
+import polars as pl
+import pytest
+
+from tests.build import brute_force
+from tests.build.lakes import (
+    ANALYSIS,
+    BUILT,
+    DAILY,
+    ENRICHED,
+    TECHNICAL,
+    Lake,
+    NewLake,
+    assert_same,
+    assert_same_tables,
+)
+from tests.build.market import END, START, closed_by
+
+LATE = (pl.col("asset_pair") == "ETHUSD") & (pl.col("timeframe") == "1h")
+LATE &= pl.col("timestamp") == START + timedelta(days=20, hours=7)
+
+
+def of(asset_pair: str, frame: pl.DataFrame) -> pl.DataFrame:
+    return frame.filter(pl.col("asset_pair") == asset_pair)
+
+
+def test_without_news_nothing_is_written(whole: Lake) -> None:
+    before = whole.versions()
+    assert whole.build().rows == {}
+    assert whole.versions() == before
+
+
+@pytest.fixture(scope="module")
+def grown(
+    new_lake: NewLake, candles: pl.DataFrame, tmp_path_factory: pytest.TempPathFactory
+) -> Lake:
+    """Built day by day; one candle of ETHUSD has not come yet."""
+    lake = new_lake(tmp_path_factory.mktemp("grown") / "lake")
+    for days_left in (2, 1, 0):
+        lake.land(closed_by(candles, END - timedelta(days=days_left)).filter(~LATE))
+        lake.build()
+    return lake
+
+
+def test_day_by_day_gives_the_same_as_all_at_once(grown: Lake, whole: Lake) -> None:
+    for name in BUILT:
+        assert_same(of("BTCUSD", grown.values(name)), of("BTCUSD", whole.values(name)))
+
+
+def test_a_late_candle_recomputes_its_series_from_there_on(
+    grown: Lake, whole: Lake, candles: pl.DataFrame
+) -> None:
+    before = {name: grown.rows(name) for name in BUILT}
+    grown.land(candles.filter(LATE))
+    built = grown.build()
+    assert [(a.asset_pair, a.timeframe) for a in built.arrivals] == [("ETHUSD", "1h")]
+    assert_same_tables(grown, whole)
+    for name in BUILT:
+        now = grown.rows(name)
+        assert of("BTCUSD", now).equals(of("BTCUSD", before[name]))
+        is_earlier = pl.col("date" if name == DAILY else "timestamp") < START + timedelta(days=20)
+        if name in (ENRICHED, ANALYSIS, DAILY, TECHNICAL):
+            assert now.filter(is_earlier).equals(before[name].filter(is_earlier))
+
+
+def test_all_of_a_first_build_is_created_by_it(whole: Lake) -> None:
+    for name in BUILT:
+        rows = whole.rows(name)
+        assert rows["created_at"].n_unique() == 1
+        assert rows["created_at"].equals(rows["updated_at"], check_names=False)
+
+
+CORRECTED_AT = END - timedelta(days=1, hours=4)
+PREFERRED_AT = END - timedelta(hours=5)
+BROKEN_AT = START + timedelta(hours=3)
+LESSER_AT = END - timedelta(hours=9)
+
+
+def candle_at(candles: pl.DataFrame, asset: str, timeframe: str, moment: object) -> pl.DataFrame:
+    found = candles.filter(asset_pair=asset, timeframe=timeframe).filter(
+        pl.col("timestamp") == moment
+    )
+    assert len(found) == 1
+    return found
+
+
+def dearer(candle: pl.DataFrame) -> pl.DataFrame:
+    return candle.with_columns(pl.col("open", "high", "low", "close") * 1.01)
+
+
+@pytest.fixture(scope="module")
+def amended(
+    whole: Lake,
+    new_lake: NewLake,
+    candles: pl.DataFrame,
+    tmp_path_factory: pytest.TempPathFactory,
+) -> Lake:
+    """`whole`, and then: a correction of a 4h candle of BTCUSD, two candles of ETHUSD of other
+    providers, of which one is preferred, and first hours of SOLUSD and XRPUSD, one broken."""
+    lake = new_lake(whole.copied_to(tmp_path_factory.mktemp("amended") / "lake"))
+    lake.land(dearer(candle_at(candles, "BTCUSD", "4h", CORRECTED_AT)))
+    lake.land(dearer(candle_at(candles, "ETHUSD", "1h", PREFERRED_AT)), provider="coinbase")
+    lake.land(dearer(candle_at(candles, "ETHUSD", "1h", LESSER_AT)), provider="unheard_of")
+    hours = candles.filter(asset_pair="BTCUSD", timeframe="1h").head(40)
+    lake.land(hours.with_columns(asset_pair=pl.lit("SOLUSD")))
+    lake.land(broken(hours.with_columns(asset_pair=pl.lit("XRPUSD")), BROKEN_AT))
+    lake.build()
+    return lake
+
+
+def broken(candles: pl.DataFrame, moment: datetime) -> pl.DataFrame:
+    """The candle of that moment is out of order, as if it had slipped through bronze's gate."""
+    low = pl.when(timestamp=moment).then(pl.col("high") * 1.5).otherwise(pl.col("low"))
+    return candles.with_columns(low=low)
+
+
+def test_a_corrected_candle_replaces_its_earlier_version(
+    amended: Lake, candles: pl.DataFrame
+) -> None:
+    btc = candles.filter(asset_pair="BTCUSD")
+    corrected = candle_at(btc, "BTCUSD", "4h", CORRECTED_AT)
+    others = btc.join(corrected, on=["timeframe", "timestamp"], how="anti")
+    expected = brute_force.enriched(pl.concat([others, dearer(corrected)]))
+    assert_same(of("BTCUSD", amended.values(ENRICHED)).select(expected.columns), expected)
+
+
+def test_a_correction_touches_only_its_series_from_there_on(amended: Lake, whole: Lake) -> None:
+    def untouched(frame: pl.DataFrame) -> pl.DataFrame:
+        is_corrected = (pl.col("timeframe") == "4h") & (pl.col("timestamp") >= CORRECTED_AT)
+        return of("BTCUSD", frame).filter(~is_corrected)
+
+    for name in (ENRICHED, TECHNICAL):
+        assert untouched(amended.rows(name)).equals(untouched(whole.rows(name)))
+
+
+def test_updated_at_moves_only_with_a_value_and_created_at_never(
+    amended: Lake, whole: Lake
+) -> None:
+    for name in BUILT:
+        before, now = of("BTCUSD", whole.rows(name)), of("BTCUSD", amended.rows(name))
+        assert now["created_at"].equals(before["created_at"])
+        values = pl.struct(pl.exclude("created_at", "updated_at"))
+        is_other = now.select(values).to_series() != before.select(values).to_series()
+        is_moved = now["updated_at"] > before["updated_at"]
+        assert is_moved.equals(is_other, check_names=False)
+    assert is_moved.any()
+
+
+def test_a_preferred_provider_replaces_a_candle_and_a_lesser_one_does_not(
+    amended: Lake, candles: pl.DataFrame
+) -> None:
+    found = of("ETHUSD", amended.rows(ENRICHED)).filter(timeframe="1h")
+    provider = dict(zip(found["timestamp"], found["provider"], strict=True))
+    assert [t for t, name in provider.items() if name != "simulated"] == [PREFERRED_AT]
+    eth = candles.filter(asset_pair="ETHUSD", timeframe="1h")
+    preferred = candle_at(eth, "ETHUSD", "1h", PREFERRED_AT)
+    others = eth.join(preferred, on="timestamp", how="anti")
+    expected = brute_force.enriched(pl.concat([others, dearer(preferred)]))
+    assert_same(found.drop("created_at", "updated_at").select(expected.columns), expected)
+
+
+def test_a_new_asset_gets_its_rows_in_every_table(amended: Lake) -> None:
+    counts = [len(of("SOLUSD", amended.rows(name))) for name in BUILT]
+    assert counts == [40, 40, 2, 40, 3]
+
+
+def test_a_row_that_a_gate_rejects_leaves_silver_as_a_dead_letter(amended: Lake) -> None:
+    letters = list((amended.settings.lake / "dlq").rglob("*.json"))
+    assert len(letters) == 1
+    assert "close < low" in letters[0].read_text()
+    for name in (ENRICHED, TECHNICAL):
+        found = of("XRPUSD", amended.rows(name))
+        assert len(found) == 39
+        assert BROKEN_AT not in found["timestamp"].to_list()
