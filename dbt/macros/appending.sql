@@ -1,4 +1,4 @@
-{#- Where all that arrived is new, rows are inserted, and nothing is compared with what is there. -#}
+{#- Where all that arrived is new, rows are inserted; nothing is compared with what is there. -#}
 
 {% macro strategy() -%}
     {{ return('append' if var('is_append') else 'merge') }}

@@ -9,8 +9,8 @@
     {{ return(var('since').keys() | list if is_increment() else timeframes().keys() | list) }}
 {%- endmacro %}
 
-{#- The earliest news of any timeframe, its day and its month, as literals: an engine leaves the files
-    unread whose statistics lie before them. -#}
+{#- The earliest news of any timeframe, its day and its month, as literals: an engine leaves those
+    files unread whose statistics lie before them. -#}
 {% macro earliest_news() -%}
     {{ return(var('since').values() | min if is_increment() else '1970-01-01 00:00:00') }}
 {%- endmacro %}
@@ -32,8 +32,8 @@
     {{ timeframe }} in ('{{ arrived_timeframes() | join("', '") }}')
 {%- endmacro %}
 
-{#- Columns of the candles that the arrivals are computed from, theirs included. Each timeframe is read
-    by itself: one that looks back on all it has does not make the others do so. -#}
+{#- Columns of the candles that the arrivals are computed from, theirs included. Each timeframe is
+    read by itself: one that looks back on all it has does not make the others do so. -#}
 {% macro looked_back_on(relation, columns) -%}
     {%- for timeframe in arrived_timeframes() %}
     {%- set first = var('lookback_from').get(timeframe, '1970-01-01 00:00:00') %}

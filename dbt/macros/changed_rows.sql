@@ -1,5 +1,5 @@
-{#- Whether two values differ, null being a value. A sum depends on the order of its rows in its last
-    digits, and engines do not promise an order: that is no difference. -#}
+{#- Whether two values differ, null being a value. The last digits of a sum depend on the order of
+    its rows, which engines do not promise: that is no difference. -#}
 {% macro differs(new, old, data_type) -%}
     {%- if data_type == 'double' -%}
     coalesce(
@@ -31,7 +31,7 @@
         {%- endfor %}
     where
         old.{{ keys[0] }} is null
-        {%- for name in model.columns if name not in keys and name not in ('created_at', 'updated_at') %}
+        {%- for name in model.columns if name not in keys + ['created_at', 'updated_at'] %}
         or {{ differs('new.' ~ name, 'old.' ~ name, model.columns[name].data_type) }}
         {%- endfor %}
     {%- else %}

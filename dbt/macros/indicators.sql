@@ -1,4 +1,4 @@
-{#- The argument of technical_indicators(), as lakehouse/indicators registers it with the session. -#}
+{#- The argument of technical_indicators(), as lakehouse/indicators registers it. -#}
 
 {% macro candle_columns() -%}
     {{ return([
@@ -17,7 +17,8 @@
 {% macro not_settled() -%}
     cast(null as struct<
         {%- for name in settled_columns() -%}
-        {{ name }}: {{ 'string' if name == 'market_regime' else 'double' }}{{ ', ' if not loop.last }}
+        {{ name }}: {{ 'string' if name == 'market_regime' else 'double' }}
+        {{- ', ' if not loop.last }}
         {%- endfor -%}
     >)
 {%- endmacro %}

@@ -12,7 +12,6 @@ import polars as pl
 
 from lakehouse.indicators import INDICATORS, technical_indicators
 from lakehouse.timeframes import TIMEFRAMES
-
 from tests.build.market import PRICES
 from tests.indicators.candles import SETTLED_TYPE
 

@@ -72,7 +72,8 @@ enriched as (
 described as (
 
     select
-        {%- for name in model.columns if name not in ('hour', 'day_of_week', 'created_at', 'updated_at') %}
+        {%- set added = ('hour', 'day_of_week', 'created_at', 'updated_at') %}
+        {%- for name in model.columns if name not in added %}
         cast({{ name }} as {{ model.columns[name].data_type }}) as {{ name }},
         {%- endfor %}
         cast(hour(timestamp) as int) as hour,

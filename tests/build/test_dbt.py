@@ -1,0 +1,42 @@
+"""dbt's own tests hold on what was built, and fail when they should."""
+
+from __future__ import annotations
+
+import json
+
+import pytest
+from deltalake import DeltaTable, write_deltalake
+
+from lakehouse.errors import BuildFailed
+from lakehouse.outcomes import Recorder
+from lakehouse.tables import table_named
+from lakehouse.transform import log_path, run_dbt
+from tests.build.lakes import DAILY, Lake
+
+
+def dbt(lake: Lake, *command: str) -> Recorder:
+    recorder = Recorder(lake.settings, "run-1")
+    run_dbt(lake.session, lake.settings, recorder, command, {})
+    return recorder
+
+
+def test_the_tests_of_every_model_pass(whole: Lake) -> None:
+    outcomes = dbt(whole, "test").pending
+    assert len(outcomes) > 40
+    assert {outcome["status"] for outcome in outcomes} == {"success"}
+
+
+def test_a_repeated_key_fails_the_tests(copy: Lake) -> None:
+    path = str(table_named(DAILY).path(copy.settings.lake))
+    repeated = DeltaTable(path).to_pyarrow_table().slice(0, 1)
+    write_deltalake(path, repeated, mode="append")
+    with pytest.raises(BuildFailed, match="unique_combination_mart_daily_metrics"):
+        dbt(copy, "test", "--select", "mart_daily_metrics")
+
+
+def test_every_model_is_described_in_what_the_docs_are_made_of(whole: Lake) -> None:
+    dbt(whole, "test", "--select", "mart_daily_metrics")
+    manifest = json.loads((log_path(whole.settings) / "manifest.json").read_text())
+    models = [n for n in manifest["nodes"].values() if n["resource_type"] == "model"]
+    assert len(models) == 6
+    assert all(model["description"] for model in models)
