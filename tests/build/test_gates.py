@@ -33,7 +33,7 @@ def next_day(candles: pl.DataFrame) -> pl.DataFrame:
 def test_silver_is_put_back_when_its_gate_refuses_it(copy: Lake, next_day: pl.DataFrame) -> None:
     before = {name: copy.rows(name) for name in BUILT}
     copy.land(next_day.with_columns(high=pl.col("low") * 0.9))
-    with pytest.raises(BatchQuarantined, match="24 of 24 rows.*high < low"):
+    with pytest.raises(BatchQuarantined, match=r"24 of 24 rows.*high < low"):
         copy.build()
     assert all(copy.rows(name).equals(before[name]) for name in BUILT)
 
