@@ -152,7 +152,11 @@ def compile_suite(
 ) -> list[Condition]:
     """The checks against rows of that schema, helper columns included. Raises InvalidSuite."""
     engine = _SymbolicEngine(spark, schema)
-    return [_compile(suite, engine, schema, index, check) for index, check in checks]
+    conditions = [_compile(suite, engine, schema, index, check) for index, check in checks]
+    unique = [c.check for c in conditions if isinstance(c, RowCondition) and c.keys]
+    if len(unique) > 1:
+        raise suite.wrong("it asks for uniqueness twice; a gate can do it once")
+    return conditions
 
 
 def _compile(

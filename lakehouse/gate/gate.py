@@ -18,7 +18,7 @@ from pyspark.sql import functions as F
 from lakehouse.gate import library
 from lakehouse.gate.helpers import nameable, with_helpers
 from lakehouse.gate.marks import FAILED, SKIPPED, mask, with_reasons
-from lakehouse.gate.repeats import KEY, Uniqueness, repeated_keys, settle, split
+from lakehouse.gate.repeats import CELL, Uniqueness, crowded_cells, settle, split, with_cells
 from lakehouse.gate.suites import Suite, suite_of
 from lakehouse.gate.tally import BATCH, Tally, counted, exchange
 from lakehouse.gate.verdicts import Judgement, Ruling
@@ -105,17 +105,17 @@ class Gate:
     ) -> tuple[dict[str, Tally], DataFrame]:
         if not uniqueness.keys:
             return counted(annotated, batch), annotated
-        rows = uniqueness.with_key(annotated)
         with ThreadPoolExecutor(1) as pool:
             counting = pool.submit(counted, annotated, batch)
-            repeated, rows_repeated = repeated_keys(rows)
+            crowded = crowded_cells(annotated, uniqueness)
+            has_none = crowded.isEmpty()
             tallies = counting.result()
-        if not rows_repeated:
+        if has_none:
             return tallies, annotated
-        suspects, clear = split(rows, repeated, rows_repeated)
+        suspects, clear = split(with_cells(annotated, uniqueness), crowded)
         settled = _kept(settle(suspects, uniqueness, self.checks), scratch)
         exchange(tallies, counted(suspects, batch), counted(settled, batch))
-        return tallies, clear.unionByName(settled).drop(KEY)
+        return tallies, clear.unionByName(settled).drop(CELL)
 
     def _observe(
         self, rows: DataFrame, batch: Column, conditions: list[Condition]

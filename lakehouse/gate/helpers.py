@@ -38,7 +38,7 @@ def _bound(settings: Settings, field: str) -> Column:
     return _choice(cases, F.lit(getattr(DEFAULT_RANGE, field)))
 
 
-def _step_seconds() -> Column:
+def step_seconds() -> Column:
     """Length of the row's candle; null when the timeframe is unknown."""
     cases = [
         (F.col("timeframe") == timeframe, F.lit(int(step.total_seconds())).cast("bigint"))
@@ -59,7 +59,7 @@ def _choice(cases: list[tuple[Column, Column]], otherwise: Column) -> Column:
 
 
 def _closes_at() -> Column:
-    return F.col("timestamp").cast("double") + _step_seconds()
+    return F.col("timestamp").cast("double") + step_seconds()
 
 
 def _lowest_price() -> Column:
@@ -71,11 +71,11 @@ def _highest_price() -> Column:
 
 
 def _micros_off_grid() -> Column:
-    return F.pmod(F.unix_micros(F.col("timestamp")), _step_seconds() * 1_000_000)
+    return F.pmod(F.unix_micros(F.col("timestamp")), step_seconds() * 1_000_000)
 
 
 def _candles_behind(now: datetime) -> Column:
-    return F.floor((F.lit(now.timestamp()) - _closes_at()) / _step_seconds())
+    return F.floor((F.lit(now.timestamp()) - _closes_at()) / step_seconds())
 
 
 MAKERS: dict[str, Maker] = {

@@ -7,16 +7,20 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
-from pyspark.sql import DataFrame
+from pyspark.sql import Column, DataFrame
 from pyspark.sql import functions as F
+from pyspark.sql.types import DateType, TimestampType
 
+from lakehouse.gate.helpers import step_seconds
 from lakehouse.gate.marks import FAILED, MARKS, Numbered, mask, with_reasons
+from lakehouse.timeframes import EPOCH
 
 if TYPE_CHECKING:
     from lakehouse.gate.conditions import RowCondition
 
-KEY = "gate_key"
-FEW = 2_000
+CELL = "gate_cell"
+SLOTS = 63  # bits of a bigint that stays positive
+FEW = 1_000
 
 
 @dataclass(frozen=True, slots=True)
@@ -26,32 +30,59 @@ class Uniqueness:
     conditions: Sequence[RowCondition]
     same_row: tuple[str, ...]
 
-    def with_key(self, rows: DataFrame) -> DataFrame:
-        """The rows with KEY: the same for rows of one key, and rarely for different ones."""
-        return rows.withColumn(KEY, F.xxhash64(*self.keys))
-
     @property
     def keys(self) -> tuple[str, ...]:
         return self.conditions[0].keys if self.conditions else ()
 
 
-def repeated_keys(rows: DataFrame) -> tuple[DataFrame, int]:
-    """The KEYs that several rows have, and how many rows these are.
+def with_cells(rows: DataFrame, uniqueness: Uniqueness) -> DataFrame:
+    """The rows with CELL, a number that rows of one key share. So do its neighbours in time."""
+    return rows.withColumn(CELL, _cell_and_slot(rows, uniqueness.keys)[0])
 
-    The one step in which rows move between workers, so it moves nothing but the keys.
+
+def crowded_cells(rows: DataFrame, uniqueness: Uniqueness) -> DataFrame:
+    """The CELLs in which rows may share a key; every pair that does is in one.
+
+    A cell is a stretch of time with a slot for each of its candles, and a slot is a bit: a cell
+    with more rows than bits set is crowded. So a few bytes for each 63 candles move between the
+    workers, and no row does.
     """
-    repeated = rows.groupBy(KEY).count().where("count > 1")
-    found = repeated.agg(F.sum("count")).collect()[0][0]
-    return repeated.select(KEY), found or 0
+    cell, slot = _cell_and_slot(rows, uniqueness.keys)
+    bit = F.call_function("shiftleft", F.lit(1).cast("bigint"), slot.cast("int"))
+    marked = rows.select(cell.alias(CELL), bit.alias("bit"))
+    filled = marked.groupBy(CELL).agg(
+        F.count(F.lit(1)).alias("rows"), F.bit_count(F.bit_or("bit")).alias("slots")
+    )
+    return filled.where(F.coalesce("slots", F.lit(0)) < F.col("rows")).select(CELL)
 
 
-def split(rows: DataFrame, repeated: DataFrame, rows_repeated: int) -> tuple[DataFrame, DataFrame]:
-    """The rows whose KEY is repeated, and the others. Few keys are named in the query instead of
+def _cell_and_slot(rows: DataFrame, keys: Sequence[str]) -> tuple[Column, Column]:
+    """Without a time among the keys, every key is a cell of one slot."""
+    times = [key for key in keys if isinstance(rows.schema[key].dataType, TimestampType | DateType)]
+    if not times:
+        return F.xxhash64(*keys), F.lit(0)
+    others = [key for key in keys if key != times[0]]
+    number = _number_in_time(rows, times[0])
+    stretch = F.floor(number / SLOTS)
+    return F.xxhash64(*others, stretch), F.pmod(number, F.lit(SLOTS))
+
+
+def _number_in_time(rows: DataFrame, time: str) -> Column:
+    """Consecutive for consecutive candles, days or, where no timeframe is said, minutes."""
+    if isinstance(rows.schema[time].dataType, DateType):
+        return F.datediff(F.col(time), F.lit(EPOCH.date()))
+    step = step_seconds() if "timeframe" in rows.columns else F.lit(None).cast("bigint")
+    return F.floor(F.unix_micros(time) / (F.coalesce(step, F.lit(60)) * 1_000_000))
+
+
+def split(rows: DataFrame, crowded: DataFrame) -> tuple[DataFrame, DataFrame]:
+    """The rows of crowded cells, and the others. Few cells are named in the query instead of
     joined, which whoever reads the rows later is spared, too."""
-    if rows_repeated <= FEW:
-        keys = [row[0] for row in repeated.collect()]
-        return rows.where(F.col(KEY).isin(keys)), rows.where(~F.col(KEY).isin(keys))
-    return rows.join(repeated, KEY, "left_semi"), rows.join(repeated, KEY, "left_anti")
+    cells = [row[0] for row in crowded.limit(FEW + 1).collect()]
+    if len(cells) <= FEW:
+        is_crowded = F.col(CELL).isin(cells)
+        return rows.where(is_crowded), rows.where(~is_crowded)
+    return rows.join(crowded, CELL, "left_semi"), rows.join(crowded, CELL, "left_anti")
 
 
 def settle(suspects: DataFrame, uniqueness: Uniqueness, checks: Numbered) -> DataFrame:
