@@ -83,7 +83,7 @@ class Lake:
     def backfill(self, *arguments: str, **extra: str) -> dict[str, Any]:
         """A backfill that must succeed; what it says it did."""
         ran = self.run("backfill", *arguments, "--json", **extra)
-        assert ran.code == 0, ran.err
+        assert ran.code == 0, (ran.code, ran.err, ran.out)
         (report,) = ran.json
         return dict(report)
 
