@@ -158,8 +158,9 @@ def _gate(
     if verdict.is_quarantined:
         raise quarantine_error(verdict, new.dead_letters)
     if verdict.rejected:
-        rejected = judged.rows.where(F.size("reasons") > F.lit(0))
-        delta.delete(rejected, table.full_name, table.keys)
+        rejected = judged.rows.where(F.size("reasons") > F.lit(0)).select(*table.keys)
+        # As values: computed anew inside the MERGE, the gate's plan takes Sail minutes.
+        delta.delete(session.createDataFrame(rejected.toArrow()), table.full_name, table.keys)
     return verdict.rows, verdict.rejected
 
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import logging
 import os
 import warnings
 from collections.abc import Sequence
@@ -36,7 +37,7 @@ def run_dbt(
     indicators.register(session)
     with as_default(session):
         result = _invoke(settings, [*command, "--vars", json.dumps(variables)])
-    nodes = list(result.result or []) if result.exception is None else []
+    nodes = list(getattr(result.result, "results", []))
     _record(recorder, nodes)
     failed = [node for node in nodes if node.status in ("error", "fail", "runtime error")]
     if result.exception or failed:
@@ -62,7 +63,18 @@ def _invoke(settings: Settings, arguments: Sequence[str]) -> Any:
     with warnings.catch_warnings():
         # dbt asks each session for Hive, which a Connect session refuses, once per query.
         warnings.filterwarnings("ignore", message=".*spark.sql.catalogImplementation.*")
-        return dbtRunner().invoke(["--quiet", "--no-use-colors", *arguments, *flags])
+        try:
+            return dbtRunner().invoke(["--quiet", "--no-use-colors", *arguments, *flags])
+        finally:
+            _close_log()
+
+
+def _close_log() -> None:
+    # dbt opens its log anew at each call and leaves the one before open.
+    logger = logging.getLogger("file_log")
+    for handler in list(logger.handlers):
+        logger.removeHandler(handler)
+        handler.close()
 
 
 def _record(recorder: Recorder, nodes: list[Any]) -> None:
