@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from datetime import timedelta
 from pathlib import Path
 from typing import Any
@@ -157,3 +158,38 @@ def test_the_time_of_the_check_decides_what_is_closed(session: SparkSession) -> 
         gate = Gate(SUITE, load_settings(), candle(0)["timestamp"] + moment)
         (verdict,) = gate.judge(gate.annotate(rows)).verdicts
         assert verdict.rows - verdict.rejected == closed
+
+
+@pytest.mark.parametrize("few", [0, 1_000])
+def test_the_neighbours_of_a_conflict_are_left_alone(
+    session: SparkSession, monkeypatch: pytest.MonkeyPatch, few: int
+) -> None:
+    monkeypatch.setattr("lakehouse.gate.repeats.FEW", few)  # 0: as with very many conflicts
+    rows = [candle(minute) for minute in range(200)]
+    repeats = [candle(7), candle(63, close=101.0), candle(190, **BAD)]
+    settled = judged(session, [*rows, *repeats])
+    (verdict,) = settled.verdicts
+    assert (verdict.rows, verdict.repeats, verdict.rejected) == (202, 1, 4)
+    assert verdict.reasons == {"two candles for one time": 4, "volume < 0": 1}
+    rejected = settled.rows.where(F.size("reasons") > 0).collect()
+    assert sorted((row.timestamp.hour, row.timestamp.minute) for row in rejected) == [
+        (1, 3),
+        (1, 3),
+        (3, 10),
+        (3, 10),
+    ]
+    assert settled.rows.count() == 202
+
+
+def test_two_rows_between_the_same_points_of_the_grid_do_not_conflict(
+    session: SparkSession,
+) -> None:
+    seconds = [candle(0, timestamp=candle(0)["timestamp"] + timedelta(seconds=n)) for n in (1, 2)]
+    (verdict,) = judged(session, seconds).verdicts
+    assert set(verdict.reasons) == {"timestamp not on the timeframe's grid"}
+
+
+def test_a_row_with_nan_that_came_twice_is_one_row(session: SparkSession) -> None:
+    (verdict,) = judged(session, [candle(0, open=math.nan), candle(0, open=math.nan)]).verdicts
+    assert (verdict.rows, verdict.repeats) == (1, 1)
+    assert verdict.reasons == {"open is missing or not a number": 1}
