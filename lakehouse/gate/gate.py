@@ -18,7 +18,7 @@ from pyspark.sql import functions as F
 from lakehouse.gate import library
 from lakehouse.gate.helpers import nameable, with_helpers
 from lakehouse.gate.marks import FAILED, SKIPPED, mask, with_reasons
-from lakehouse.gate.repeats import CELL, Uniqueness, crowded_cells, settle, split, with_cells
+from lakehouse.gate.repeats import CELL, Uniqueness, kept, settle, split
 from lakehouse.gate.suites import Suite, suite_of
 from lakehouse.gate.tally import BATCH, Tally, counted, exchange
 from lakehouse.gate.verdicts import Judgement, Ruling
@@ -107,13 +107,12 @@ class Gate:
             return counted(annotated, batch), annotated
         with ThreadPoolExecutor(1) as pool:
             counting = pool.submit(counted, annotated, batch)
-            crowded = crowded_cells(annotated, uniqueness)
-            has_none = crowded.isEmpty()
+            parts = split(annotated, uniqueness, scratch)
             tallies = counting.result()
-        if has_none:
+        if parts is None:
             return tallies, annotated
-        suspects, clear = split(with_cells(annotated, uniqueness), crowded)
-        settled = _kept(settle(suspects, uniqueness, self.checks), scratch)
+        suspects, clear = parts
+        settled = kept(settle(suspects, uniqueness, self.checks), scratch, "rows")
         exchange(tallies, counted(suspects, batch), counted(settled, batch))
         return tallies, clear.unionByName(settled).drop(CELL)
 
@@ -139,10 +138,3 @@ def _row_conditions(conditions: list[Condition]) -> list[RowCondition]:
     from lakehouse.gate.conditions import RowCondition
 
     return [condition for condition in conditions if isinstance(condition, RowCondition)]
-
-
-def _kept(rows: DataFrame, scratch: Path | None) -> DataFrame:
-    if scratch is None:
-        return rows
-    rows.write.mode("overwrite").parquet(str(scratch))
-    return rows.sparkSession.read.parquet(str(scratch))

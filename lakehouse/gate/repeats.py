@@ -5,6 +5,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
+from pathlib import Path
 from typing import TYPE_CHECKING
 
 from pyspark.sql import Column, DataFrame
@@ -75,14 +76,33 @@ def _number_in_time(rows: DataFrame, time: str) -> Column:
     return F.floor(F.unix_micros(time) / (F.coalesce(step, F.lit(60)) * 1_000_000))
 
 
-def split(rows: DataFrame, crowded: DataFrame) -> tuple[DataFrame, DataFrame]:
-    """The rows of crowded cells, and the others. Few cells are named in the query instead of
-    joined, which whoever reads the rows later is spared, too."""
-    cells = [row[0] for row in crowded.limit(FEW + 1).collect()]
-    if len(cells) <= FEW:
-        is_crowded = F.col(CELL).isin(cells)
-        return rows.where(is_crowded), rows.where(~is_crowded)
-    return rows.join(crowded, CELL, "left_semi"), rows.join(crowded, CELL, "left_anti")
+def split(
+    rows: DataFrame, uniqueness: Uniqueness, scratch: Path | None
+) -> tuple[DataFrame, DataFrame] | None:
+    """The rows of crowded cells, and the others; None if no cell is crowded.
+
+    Few cells are named in the query instead of joined, which whoever reads the rows later is
+    spared, too; many are written to `scratch`, so that nobody looks for them again.
+    """
+    crowded = crowded_cells(rows, uniqueness)
+    few = [row[0] for row in crowded.limit(FEW + 1).collect()]
+    if not few:
+        return None
+    marked = with_cells(rows, uniqueness)
+    if len(few) <= FEW:
+        is_crowded = F.col(CELL).isin(few)
+        return marked.where(is_crowded), marked.where(~is_crowded)
+    cells = kept(crowded, scratch, "cells")
+    return marked.join(cells, CELL, "left_semi"), marked.join(cells, CELL, "left_anti")
+
+
+def kept(rows: DataFrame, scratch: Path | None, name: str) -> DataFrame:
+    """The same rows, from a file if there is a place for it."""
+    if scratch is None:
+        return rows
+    path = str(scratch / name)
+    rows.write.mode("overwrite").parquet(path)
+    return rows.sparkSession.read.parquet(path)
 
 
 def settle(suspects: DataFrame, uniqueness: Uniqueness, checks: Numbered) -> DataFrame:

@@ -116,7 +116,7 @@ def test_settled_repeats_are_kept_where_the_caller_says(
 ) -> None:
     scratch = tmp_path / "settled"
     twice = judged(session, [candle(0), candle(0), candle(1)], scratch=scratch)
-    assert list(scratch.glob("*.parquet"))
+    assert list(scratch.glob("rows/*.parquet"))
     assert twice.rows.count() == 2
 
 
