@@ -90,6 +90,8 @@ def _build(
     *,
     full_refresh: bool,
 ) -> None:
+    # Another process may have built since this session began; its tables need their names here.
+    register_tables(session, settings)
     is_append = record_arrivals(session, settings, new.build_id, new.arrivals)
     for timeframe in TIMEFRAMES:
         delta.ensure_table(session, settings, bronze_table(timeframe))

@@ -80,12 +80,18 @@ def prepare(
 ) -> Prepared:
     """Plan the run without beginning it.
 
-    `provider` of None resumes a run of any provider. Raises NothingToResume.
+    `provider` of None resumes a run of any provider. Raises NothingToResume where no run is
+    unfinished and no assets are named.
     """
     is_like = _like(request, provider)
     if start is Start.RESUME:
-        run_id, request = runs.last_unfinished(settings, is_like)
-        return Prepared(run_id, request, _plan(settings, request, run_id))
+        try:
+            run_id, request = runs.last_unfinished(settings, is_like)
+            return Prepared(run_id, request, _plan(settings, request, run_id))
+        except NothingToResume:
+            # A run may die before it notes that it began; what was asked for is known all the same.
+            if not request.assets:
+                raise
     ignored = _abandoned(settings, is_like, is_dry) if start is Start.RESTART else None
     run_id = runs.new_run_id()
     return Prepared(run_id, request, _plan(settings, request, run_id, ignored))

@@ -70,8 +70,8 @@ def test_an_unknown_table_is_answered_with_the_known_ones(house: Lakehouse) -> N
 def test_a_vacuumed_version_says_so_and_the_others_stay_readable(house: Lakehouse) -> None:
     house.vacuum_table(TABLE, retention_hours=0, allow_short_retention=True)
     readable = {v.version: v.is_readable for v in house.get_table_history(TABLE)}
-    assert readable == {2: True, 1: False, 0: True}
-    with pytest.raises(VersionGone, match=r"Version 1 of gold\.prices is gone.*Readable: 2, 0"):
+    assert (readable[2], readable[1], readable[0]) == (True, False, True)
+    with pytest.raises(VersionGone, match=r"Version 1 of gold\.prices is gone.*Readable: .*2, 0"):
         house.read_table(TABLE, version=1)
     assert prices(house.read_table(TABLE)) == {"A": 2, "B": 3}
 

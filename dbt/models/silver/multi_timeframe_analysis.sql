@@ -55,14 +55,17 @@ latest as (
 
 ),
 
+-- Field by field: Sail reads a field of a struct that a condition has made null as if it had not.
 heeded as (
 
     select
         latest.asset_pair,
         latest.timestamp
-        {%- for name, length in timeframes().items() %},
-        case when latest.timestamp <= closed_{{ name }}.closed_at + {{ length }} + {{ length }}
-            then closed_{{ name }} end as closed_{{ name }}
+        {%- for name, length in timeframes().items() %}
+        {%- set is_heeded %}latest.timestamp <= closed_{{ name }}.closed_at + {{ length }} + {{ length }}{% endset %}
+        {%- for field in ('trend', 'rsi', 'regime') %},
+        case when {{ is_heeded }} then closed_{{ name }}.{{ field }} end as {{ field }}_{{ name }}
+        {%- endfor %}
         {%- endfor %}
     from latest
     {%- if is_incremental() %}
@@ -79,7 +82,7 @@ counted as (
         *
         {%- for direction in ('up', 'down') %},
         {% for name in timeframes() -%}
-        case when closed_{{ name }}.trend = '{{ direction }}' then 1 else 0 end
+        case when trend_{{ name }} = '{{ direction }}' then 1 else 0 end
         {{- ' + ' if not loop.last }}
         {%- endfor %} as count_{{ direction }}
         {%- endfor %}
@@ -93,9 +96,9 @@ described as (
         asset_pair,
         timestamp,
         {%- for name in timeframes() %}
-        closed_{{ name }}.trend as trend_{{ name }},
-        closed_{{ name }}.rsi as rsi_{{ name }},
-        closed_{{ name }}.regime as regime_{{ name }},
+        trend_{{ name }},
+        rsi_{{ name }},
+        regime_{{ name }},
         {%- endfor %}
         cast(greatest(count_up, count_down) as int) as confluence,
         case
