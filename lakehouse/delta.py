@@ -6,12 +6,14 @@ import uuid
 from collections.abc import Sequence
 
 from deltalake import DeltaTable
+from deltalake.exceptions import CommitFailedError
 from deltalake.schema import Schema
 from pyspark.errors import PySparkException
 from pyspark.sql import DataFrame, SparkSession
 from tenacity import (
     RetryError,
     Retrying,
+    retry,
     retry_if_exception,
     stop_after_attempt,
     wait_random_exponential,
@@ -24,9 +26,21 @@ from lakehouse.tables import Table
 ATTEMPTS = 10
 CONFIGURATION = {"delta.checkpointInterval": "50", "delta.enableDeletionVectors": "false"}
 # Words by which the engines say that another writer was faster: Delta on Spark, then Sail.
-CONFLICTS = ("DELTA_CONCURRENT", "Concurrent", "conflict", "version already exists")
+CONFLICTS = (
+    "Failed to commit transaction",
+    "DELTA_CONCURRENT",
+    "Concurrent",
+    "conflict",
+    "version already exists",
+)
 
 
+@retry(
+    retry=retry_if_exception(lambda error: _is_conflict(error)),
+    stop=stop_after_attempt(ATTEMPTS),
+    wait=wait_random_exponential(multiplier=0.2, max=5),
+    reraise=True,
+)
 def ensure_table(session: SparkSession, settings: Settings, table: Table) -> None:
     """Create the registry's table if the lake has none, and name it in the session."""
     path = table.path(settings.lake)
@@ -98,4 +112,5 @@ def _merge(rows: DataFrame, table: str, on: str, clauses: str) -> int:
 
 
 def _is_conflict(error: BaseException) -> bool:
-    return isinstance(error, PySparkException) and any(word in str(error) for word in CONFLICTS)
+    is_of_a_table = isinstance(error, PySparkException | CommitFailedError)
+    return is_of_a_table and any(word in str(error) for word in CONFLICTS)
