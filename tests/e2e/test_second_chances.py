@@ -17,18 +17,19 @@ CANDLES = 2 * (24 + 6)
 
 
 def test_restart_begins_the_unfinished_run_anew_and_doubles_nothing(tmp_path: Path) -> None:
-    with new_lake(tmp_path / "lake") as lake, running_exchange() as exchange:
+    hasty = {"LAKEHOUSE__PROVIDERS__SIMULATED__BACKOFF_SECONDS": "0.01"}
+    with new_lake(tmp_path / "lake", **hasty) as lake, running_exchange() as exchange:
         url = {"LAKEHOUSE__PROVIDERS__SIMULATED__BASE_URL": exchange.base_url("binance")}
         exchange.change(server_errors=1)
-        failed = lake.run("backfill", *WHAT, "--json", **url)
+        failed = lake.run("backfill", *WHAT, "--no-build", "--json", **url)
         assert failed.code == 1
         assert failed.json[0]["failures"]
         assert "Traceback" not in failed.err
         exchange.reset()
-        begun = lake.backfill(*WHAT, "--restart", **url)
+        begun = lake.backfill(*WHAT, "--restart", "--no-build", **url)
         assert begun["rows_new"] == CANDLES
         assert lake.backfill(*WHAT, "--resume", **url)["rows_new"] == 0
-        assert lake.backfill(*WHAT, "--restart", **url)["rows_new"] == 0
+        assert lake.backfill(*WHAT, "--restart", "--no-build", **url)["rows_new"] == 0
         assert lake.bronze().unique([*CANDLE, "timeframe"]).height == CANDLES
 
 
@@ -36,7 +37,7 @@ def test_mended_dead_letters_land_when_replayed_and_the_others_stay(tmp_path: Pa
     with new_lake(tmp_path / "lake", LAKEHOUSE__TOLERANCE="1") as lake:
         with running_exchange(corrupted_candles=0.2) as exchange:
             url = {"LAKEHOUSE__PROVIDERS__SIMULATED__BASE_URL": exchange.base_url("binance")}
-            first = lake.backfill(*WHAT, **url)
+            first = lake.backfill(*WHAT, "--no-build", **url)
         rejected = len(lake.rejected())
         assert first["rows_new"] < CANDLES
         letters = sorted(lake.root.glob("dlq/*/dlq_*.json"))

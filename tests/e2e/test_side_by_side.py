@@ -50,6 +50,6 @@ def test_an_interrupted_backfill_says_so_and_is_completed_by_resume(tmp_path: Pa
         assert "Traceback" not in ran.err
 
         exchange.reset()
-        rest = lake.backfill("--assets", "BTCUSD", "--resume", **url)
+        rest = lake.backfill("--assets", "BTCUSD", "--resume", "--no-build", **url)
         assert rest["failures"] == []
         assert lake.bronze().height == CANDLES_AN_ASSET
