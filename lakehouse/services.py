@@ -24,7 +24,7 @@ from lakehouse.errors import EngineStartFailed
 START_SECONDS = 120
 STOP_SECONDS = 20
 # A service outlives the command that starts it; dropping its handle would warn about that.
-_STARTED: list[subprocess.Popen[bytes]] = []
+_STARTED: dict[int, subprocess.Popen[bytes]] = {}
 
 
 @dataclass(frozen=True, slots=True)
@@ -82,7 +82,7 @@ class Service:
             self.name, self.kind, process.pid, psutil.Process(process.pid).create_time(), port
         )
         _state_file(self.lake, self.name).write_text(json.dumps(asdict(running)))
-        _STARTED.append(process)
+        _STARTED[process.pid] = process
         self._wait_until_it_listens(process, port)
         return running
 
@@ -121,6 +121,8 @@ def stop(lake: Path, name: str) -> bool:
     running = find(lake, name)
     if running:
         _end(psutil.Process(running.pid))
+        if own := _STARTED.pop(running.pid, None):
+            own.wait()
     _state_file(lake, name).unlink(missing_ok=True)
     return running is not None
 
