@@ -11,7 +11,7 @@ from typing import Any
 from pyspark.errors import PySparkException
 
 from lakehouse.backfill import Result, progress, runs
-from lakehouse.build import build
+from lakehouse.builds import build
 from lakehouse.engine import connect
 from lakehouse.errors import NoFiles, UnreadableFile
 from lakehouse.files import CandleFile, candle_frame, named_in

@@ -20,7 +20,7 @@ from lakehouse.backfill import (
     make_plan,
     runs,
 )
-from lakehouse.build import Build, build, is_behind
+from lakehouse.builds import Build, build, is_behind
 from lakehouse.dead_letters import DeadLetter, Replay, replay
 from lakehouse.engine import connect
 from lakehouse.errors import NothingToResume
@@ -81,7 +81,7 @@ def prepare(
     """Plan the run without beginning it.
 
     `provider` of None resumes a run of any provider. Raises NothingToResume where no run is
-    unfinished and no assets are named.
+    unfinished and the request does not say from when on.
     """
     is_like = _like(request, provider)
     if start is Start.RESUME:
@@ -90,7 +90,7 @@ def prepare(
             return Prepared(run_id, request, _plan(settings, request, run_id))
         except NothingToResume:
             # A run may die before it notes that it began; what was asked for is known all the same.
-            if not request.assets:
+            if not (request.assets and request.start):
                 raise
     ignored = _abandoned(settings, is_like, is_dry) if start is Start.RESTART else None
     run_id = runs.new_run_id()

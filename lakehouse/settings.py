@@ -77,6 +77,14 @@ class BackfillDefaults(BaseModel):
     concurrency: int = Field(default=4, gt=0, le=64)
 
 
+class BuildOptions(BaseModel):
+    """How much a build takes in at a time: more needs more memory, less needs more steps."""
+
+    model_config = ConfigDict(extra="forbid", frozen=True)
+
+    slice_candles: int = Field(default=500_000, gt=0)
+
+
 class SimulatedExchange(BaseModel):
     """Faults the embedded exchange plays on request: shares of answers or of candles, 0 to 1."""
 
@@ -99,6 +107,7 @@ class Settings(BaseSettings):
     engine: Literal["spark", "sail"] = "spark"
     spark: SparkOptions = SparkOptions()
     backfill: BackfillDefaults = BackfillDefaults()
+    build: BuildOptions = BuildOptions()
     simulated: SimulatedExchange = SimulatedExchange()
     provider_preference: tuple[str, ...]
     provider: str = "simulated"

@@ -6,7 +6,9 @@ import json
 import logging
 import os
 import warnings
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
+from graphlib import TopologicalSorter
 from pathlib import Path
 from typing import Any
 
@@ -17,8 +19,10 @@ from lakehouse.engine import as_default
 from lakehouse.errors import BuildFailed
 from lakehouse.outcomes import Recorder
 from lakehouse.settings import PROJECT, Settings
+from lakehouse.tables import Table, table_named
 
 DBT = PROJECT / "dbt"
+BUILT_LAYERS = ("silver", "gold")
 
 
 def run_dbt(
@@ -35,38 +39,82 @@ def run_dbt(
     from lakehouse import indicators
 
     indicators.register(session)
-    with as_default(session):
-        result = _invoke(settings, [*command, "--vars", json.dumps(variables)])
+    with as_default(session), _quietly(settings) as places:
+        result = _parsed(places)
+        if result.success:
+            arguments = [*command, "--vars", json.dumps(variables), *places]
+            result = _invoke(result.result, arguments)
     nodes = list(getattr(result.result, "results", []))
     _record(recorder, nodes)
     failed = [node for node in nodes if node.status in ("error", "fail", "runtime error")]
     if result.exception or failed:
         problem = str(result.exception or f"{failed[0].node.name}: {failed[0].message}")
-        raise BuildFailed(
-            what=" ".join(command), problem=_plain(problem), log=log_path(settings) / "dbt.log"
-        )
+        raise _failure(settings, " ".join(command), problem)
+
+
+def _failure(settings: Settings, what: str, problem: str) -> BuildFailed:
+    return BuildFailed(what=what, problem=_plain(problem), log=log_path(settings) / "dbt.log")
+
+
+def stages(settings: Settings) -> list[list[Table]]:
+    """The tables that dbt builds, silver first; each stage reads only what those before it hold.
+
+    Raises BuildFailed if the project cannot be parsed.
+    """
+    with _quietly(settings) as places:
+        parsed = _parsed(places)
+    if not parsed.success:
+        raise _failure(settings, "parse", str(parsed.exception))
+    models = {
+        name: node for name, node in parsed.result.nodes.items() if node.resource_type == "model"
+    }
+    order = TopologicalSorter({name: node.depends_on_nodes for name, node in models.items()})
+    order.prepare()
+    found: list[list[Table]] = []
+    while ready := order.get_ready():
+        order.done(*ready)
+        built = [models[name] for name in sorted(ready) if _is_built(models.get(name))]
+        for layer in BUILT_LAYERS:
+            found.append(
+                [table_named(f"{layer}.{node.name}") for node in built if node.schema == layer]
+            )
+    return sorted(filter(None, found), key=lambda stage: BUILT_LAYERS.index(stage[0].layer))
+
+
+def _is_built(model: Any) -> bool:
+    return model is not None and model.config.materialized != "ephemeral"
 
 
 def log_path(settings: Settings) -> Path:
     return settings.lake / ".services" / "dbt"
 
 
-def _invoke(settings: Settings, arguments: Sequence[str]) -> Any:
+@contextmanager
+def _quietly(settings: Settings) -> Iterator[list[str]]:
+    """Where dbt finds and leaves its files, as flags, without its chatter."""
     # dbt decides about telemetry when it is imported.
     os.environ.setdefault("DBT_SEND_ANONYMOUS_USAGE_STATS", "false")
     os.environ["LAKEHOUSE_LAKE"] = str(settings.lake)
-    from dbt.cli.main import dbtRunner
-
     scratch = log_path(settings)
     places = {"project-dir": DBT, "profiles-dir": DBT, "target-path": scratch, "log-path": scratch}
-    flags = [part for name, place in places.items() for part in (f"--{name}", str(place))]
     with warnings.catch_warnings():
         # dbt asks each session for Hive, which a Connect session refuses, once per query.
         warnings.filterwarnings("ignore", message=".*spark.sql.catalogImplementation.*")
-        try:
-            return dbtRunner().invoke(["--quiet", "--no-use-colors", *arguments, *flags])
-        finally:
-            _close_log()
+        yield [part for name, place in places.items() for part in (f"--{name}", str(place))]
+
+
+def _parsed(places: list[str]) -> Any:
+    # Without the variables, which change with every build, dbt finds what it parsed before.
+    return _invoke(None, ["parse", *places])
+
+
+def _invoke(manifest: Any, arguments: Sequence[str]) -> Any:
+    from dbt.cli.main import dbtRunner
+
+    try:
+        return dbtRunner(manifest=manifest).invoke(["--quiet", "--no-use-colors", *arguments])
+    finally:
+        _close_log()
 
 
 def _close_log() -> None:

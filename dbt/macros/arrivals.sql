@@ -32,6 +32,12 @@
     {{ timeframe }} in ('{{ arrived_timeframes() | join("', '") }}')
 {%- endmacro %}
 
+{#- Whether a candle of the timeframe may be among those that the build takes in now. -#}
+{% macro is_in_slice(timestamp, timeframe) -%}
+    {{ timestamp }} >= timestamp '{{ var('since').get(timeframe, '1970-01-01 00:00:00') }}'
+    {%- if var('until') %} and {{ timestamp }} < timestamp '{{ var('until') }}'{% endif -%}
+{%- endmacro %}
+
 {#- Columns of the candles that the arrivals are computed from, theirs included. Each timeframe is
     read by itself: one that looks back on all it has does not make the others do so. -#}
 {% macro looked_back_on(relation, columns) -%}

@@ -13,19 +13,18 @@
 
 {#- The rows of a CTE that the table does not hold yet, or holds with other values.
 
-    Others are left alone, so created_at stays, and updated_at moves only with a value. `since` is a
-    condition on the table (alias `old`) that holds for every row of the CTE. -#}
-{% macro changed_rows(cte, since) -%}
+    Others are left alone, so created_at stays, and updated_at moves only with a value. -#}
+{% macro changed_rows(cte) -%}
     {%- set built_at = "timestamp '" ~ var('built_at') ~ "'" -%}
     {%- set keys = model.config.unique_key -%}
-    {%- if is_incremental() and model.config.incremental_strategy == 'merge' %}
+    {%- if is_incremental() and not is_appended() %}
     select
         new.*,
         coalesce(old.created_at, {{ built_at }}) as created_at,
         {{ built_at }} as updated_at
     from {{ cte }} as new
     left join {{ this }} as old
-        on {{ since }}
+        on {{ touched('old') }}
         {%- for key in keys %}
         and new.{{ key }} = old.{{ key }}
         {%- endfor %}

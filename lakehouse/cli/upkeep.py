@@ -6,7 +6,7 @@ import typer
 
 from lakehouse import maintenance
 from lakehouse.backfill import runs
-from lakehouse.build import build as build_tables
+from lakehouse.builds import build as build_tables
 from lakehouse.cli.output import print_rows, say
 from lakehouse.engine import connect
 from lakehouse.outcomes import Recorder

@@ -1,7 +1,3 @@
-{{ config(incremental_predicates=[
-    'DBT_INTERNAL_DEST.date >= ' ~ since_day(),
-]) }}
-
 with
 
 news as ({{ news_by_asset() }}),
@@ -62,4 +58,4 @@ described as (
 
 )
 
-{{ changed_rows('described', 'old.date >= ' ~ since_day()) }}
+{{ changed_rows('described') }}

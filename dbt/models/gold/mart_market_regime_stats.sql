@@ -1,8 +1,3 @@
-{{ config(incremental_predicates=[
-    has_news('DBT_INTERNAL_DEST.timeframe'),
-    'DBT_INTERNAL_DEST.month >= ' ~ since_month(),
-]) }}
-
 with
 
 news as ({{ arrivals() }}),
@@ -68,4 +63,4 @@ described as (
 
 )
 
-{{ changed_rows('described', has_news('old.timeframe') ~ ' and old.month >= ' ~ since_month()) }}
+{{ changed_rows('described') }}

@@ -1,8 +1,3 @@
-{{ config(incremental_strategy=strategy(), incremental_predicates=[
-    has_news('DBT_INTERNAL_DEST.timeframe'),
-    'DBT_INTERNAL_DEST.timestamp >= ' ~ since_min(),
-]) }}
-
 with
 
 arrived as (
@@ -83,4 +78,4 @@ described as (
 
 )
 
-{{ changed_rows('described', has_news('old.timeframe') ~ ' and old.timestamp >= ' ~ since_min()) }}
+{{ changed_rows('described') }}

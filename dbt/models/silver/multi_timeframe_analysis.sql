@@ -1,7 +1,3 @@
-{{ config(incremental_predicates=[
-    'DBT_INTERNAL_DEST.timestamp >= ' ~ since_min(),
-]) }}
-
 with
 
 news as ({{ news_by_asset() }}),
@@ -110,4 +106,4 @@ described as (
 
 )
 
-{{ changed_rows('described', 'old.timestamp >= ' ~ since_min()) }}
+{{ changed_rows('described') }}

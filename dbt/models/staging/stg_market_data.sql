@@ -7,9 +7,7 @@ versions as (
         asset_pair, timeframe, timestamp, open, high, low, close, volume,
         provider, batch_id, ingested_at
     from {{ source('bronze', 'raw_market_data_' ~ timeframe) }}
-    {%- if is_increment() %}
-    where timestamp >= timestamp '{{ var('since')[timeframe] }}'
-    {%- endif %}
+    where {{ is_in_slice('timestamp', timeframe) }}
     {{ 'union all' if not loop.last }}
     {%- endfor %}
 

@@ -12,7 +12,7 @@ import polars as pl
 
 from lakehouse.indicators import INDICATORS, technical_indicators
 from lakehouse.timeframes import TIMEFRAMES
-from tests.build.market import PRICES
+from tests.builds.market import PRICES
 from tests.indicators.candles import SETTLED_TYPE
 
 Row = dict[str, Any]

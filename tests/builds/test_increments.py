@@ -3,12 +3,15 @@
 from __future__ import annotations
 
 from datetime import datetime, timedelta
+from pathlib import Path
 
 import polars as pl
 import pytest
 
-from tests.build import brute_force
-from tests.build.lakes import (
+from lakehouse import ops
+from lakehouse.settings import BuildOptions
+from tests.builds import brute_force
+from tests.builds.lakes import (
     ANALYSIS,
     BUILT,
     DAILY,
@@ -19,7 +22,7 @@ from tests.build.lakes import (
     assert_same,
     assert_same_tables,
 )
-from tests.build.market import END, START, closed_by
+from tests.builds.market import END, START, closed_by
 
 LATE = (pl.col("asset_pair") == "ETHUSD") & (pl.col("timeframe") == "1h")
 LATE &= pl.col("timestamp") == START + timedelta(days=20, hours=7)
@@ -66,6 +69,24 @@ def test_a_late_candle_recomputes_its_series_from_there_on(
         is_earlier = pl.col("date" if name == DAILY else "timestamp") < START + timedelta(days=20)
         if name in (ENRICHED, ANALYSIS, DAILY, TECHNICAL):
             assert now.filter(is_earlier).equals(before[name].filter(is_earlier))
+
+
+def sliced(lake: Lake, candles: int) -> Lake:
+    options = BuildOptions(slice_candles=candles)
+    return Lake(lake.session, lake.settings.model_copy(update={"build": options}))
+
+
+def test_a_history_taken_in_slice_by_slice_gives_the_same_as_all_at_once(
+    new_lake: NewLake, candles: pl.DataFrame, whole: Lake, tmp_path: Path
+) -> None:
+    lake = new_lake(tmp_path / "sliced")
+    lake.land(candles.filter(~LATE))
+    sliced(lake, 1_200).build()
+    lake.land(candles.filter(LATE))
+    sliced(lake, 300).build()
+    recorded = ops.read(lake.settings, "ops.arrivals").to_pylist()
+    assert len({row["build_id"] for row in recorded}) == 3 + 3
+    assert_same_tables(lake, whole)
 
 
 def test_all_of_a_first_build_is_created_by_it(whole: Lake) -> None:
@@ -177,3 +198,4 @@ def test_a_row_that_a_gate_rejects_leaves_silver_as_a_dead_letter(amended: Lake)
         found = of("XRPUSD", amended.rows(name))
         assert len(found) == 39
         assert BROKEN_AT not in found["timestamp"].to_list()
+    assert len(of("XRPUSD", amended.rows(ANALYSIS))) == 39

@@ -8,9 +8,9 @@ from typing import Any
 import polars as pl
 import pytest
 
-from tests.build import brute_force
-from tests.build.lakes import ANALYSIS, DAILY, ENRICHED, REGIMES, TECHNICAL, Lake, assert_same
-from tests.build.market import END
+from tests.builds import brute_force
+from tests.builds.lakes import ANALYSIS, DAILY, ENRICHED, REGIMES, TECHNICAL, Lake, assert_same
+from tests.builds.market import END
 
 
 @pytest.fixture(scope="module")

@@ -15,7 +15,7 @@ from pyspark.sql import SparkSession
 from pyspark.sql import functions as F
 
 from lakehouse import delta, ops
-from lakehouse.build import Build, build
+from lakehouse.builds import Build, build
 from lakehouse.landing import IDENTITY, bronze_candles
 from lakehouse.outcomes import Recorder
 from lakehouse.settings import Settings

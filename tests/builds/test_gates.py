@@ -11,8 +11,8 @@ from lakehouse import ops
 from lakehouse.errors import BatchQuarantined
 from lakehouse.gate import gate as gates
 from lakehouse.gate.suites import EXPECTATIONS, suite_of
-from tests.build.lakes import BUILT, ENRICHED, Lake, assert_same
-from tests.build.market import END
+from tests.builds.lakes import BUILT, ENRICHED, Lake, assert_same
+from tests.builds.market import END
 
 REFUSING = """
 expectations:

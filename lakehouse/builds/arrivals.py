@@ -18,6 +18,7 @@ from deltalake import DeltaTable
 from pyspark.sql import SparkSession
 
 from lakehouse import ops
+from lakehouse.engine import register_tables
 from lakehouse.settings import Settings
 from lakehouse.tables import Table, bronze_table
 from lakehouse.timeframes import EPOCH, TIMEFRAMES, step
@@ -113,13 +114,26 @@ class Settled:
     after: int
 
 
+@dataclass(frozen=True, slots=True)
+class Recorded:
+    """Rows of ops.arrivals. `is_all_new`: silver holds nothing that they could change."""
+
+    rows: list[dict[str, Any]]
+    is_all_new: bool
+
+    def earliest(self, column: str) -> dict[str, str]:
+        """By timeframe, the earliest time in that column."""
+        earliest: dict[str, str] = {}
+        for row in self.rows:
+            time = f"{row[column]:%Y-%m-%d %H:%M:%S}"
+            earliest[row["timeframe"]] = min(time, earliest.get(row["timeframe"], time))
+        return earliest
+
+
 def record_arrivals(
     session: SparkSession, settings: Settings, build_id: str, arrivals: list[Arrival]
-) -> bool:
-    """Write ops.arrivals, with the settled candles each recomputation must look back on.
-
-    Whether all that arrived is new: silver holds nothing that it could change.
-    """
+) -> Recorded:
+    """Write ops.arrivals, with the settled candles each recomputation must look back on."""
     from lakehouse.indicators import LOOKBACK
 
     settled = _settled(session, arrivals)
@@ -135,7 +149,9 @@ def record_arrivals(
         for arrival in arrivals
     ]
     ops.append(settings, "ops.arrivals", rows)
-    return all(found.after == 0 for found in settled.values())
+    # The session must know the table, which may have been written for the first time.
+    register_tables(session, settings)
+    return Recorded(rows, all(found.after == 0 for found in settled.values()))
 
 
 def _lookback(arrival: Arrival) -> datetime:

@@ -11,8 +11,8 @@ import pytest
 from pyspark.sql import SparkSession
 
 from lakehouse.engine import register_tables
-from tests.build.lakes import Lake, NewLake
-from tests.build.market import market
+from tests.builds.lakes import Lake, NewLake
+from tests.builds.market import market
 from tests.conftest import settings_for
 
 

@@ -11,7 +11,7 @@ from lakehouse.errors import BuildFailed
 from lakehouse.outcomes import Recorder
 from lakehouse.tables import table_named
 from lakehouse.transform import log_path, run_dbt
-from tests.build.lakes import DAILY, Lake
+from tests.builds.lakes import DAILY, Lake
 
 
 def dbt(lake: Lake, *command: str) -> Recorder:
@@ -21,8 +21,14 @@ def dbt(lake: Lake, *command: str) -> Recorder:
 
 
 def test_the_tests_of_every_model_pass(whole: Lake) -> None:
-    outcomes = dbt(whole, "test").pending
+    outcomes = dbt(whole, "test", "--select", "test_type:data").pending
     assert len(outcomes) > 40
+    assert {outcome["status"] for outcome in outcomes} == {"success"}
+
+
+def test_the_arithmetic_of_the_models_is_that_of_their_unit_tests(whole: Lake) -> None:
+    outcomes = dbt(whole, "test", "--select", "test_type:unit").pending
+    assert len(outcomes) == 6
     assert {outcome["status"] for outcome in outcomes} == {"success"}
 
 

@@ -1,0 +1,39 @@
+{#- How a model's table takes in what its query found; see docs/decisions/0004. Decided when a model
+    runs, not when the project is parsed: so what was parsed serves every build. -#}
+
+{#- Where all candles that arrived are new, a table of one row per candle has nothing to change. -#}
+{% macro is_appended() -%}
+    {{ return(var('is_append') and model.config.meta.get('is_row_per_candle', false)) }}
+{%- endmacro %}
+
+{#- A condition on the model's table that holds for every row the arrivals may change. Engines leave
+    those files unread whose statistics contradict it. -#}
+{% macro touched(alias) -%}
+    {%- if 'timeframe' in model.columns -%}
+    {{ has_news(alias ~ '.timeframe') }} and {% endif -%}
+    {%- if 'timestamp' in model.columns -%}
+    {{ alias }}.timestamp >= {{ since_min() }}
+    {%- elif 'date' in model.columns -%}
+    {{ alias }}.date >= {{ since_day() }}
+    {%- else -%}
+    {{ alias }}.month >= {{ since_month() }}
+    {%- endif -%}
+{%- endmacro %}
+
+{#- Takes the place of dbt-spark's own, whose predicates and strategy are fixed by parsing. -#}
+{% macro dbt_spark_get_incremental_sql(
+    strategy, source, target, existing, unique_key, incremental_predicates
+) -%}
+    {%- if is_appended() -%}
+    {{ get_insert_into_sql(source, target) }}
+    {%- else -%}
+    {{ get_merge_sql(target, source, unique_key, none, [touched('DBT_INTERNAL_DEST')]) }}
+    {%- endif -%}
+{%- endmacro %}
+
+{#- Takes the place of dbt's own, which asks the table for its columns: Sail does not answer that.
+    The columns are named, for Sail keeps a table's partition columns at its end. -#}
+{% macro get_insert_into_sql(source_relation, target_relation) -%}
+    insert into {{ target_relation }} ({{ model.columns.keys() | join(', ') }})
+    select {{ model.columns.keys() | join(', ') }} from {{ source_relation }}
+{%- endmacro %}
