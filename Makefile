@@ -50,7 +50,7 @@ bench: $(READY)  ## Timings, side by side; see benchmarks/RESULTS.md
 	@command -v $(PYTHON) >/dev/null || { echo "The lakehouse needs Python 3.11: install it, or name it with make PYTHON=…" >&2; exit 1; }
 	$(PYTHON) -m venv .venv
 	$(BIN)/pip install --quiet --disable-pip-version-check uv==0.13.9
-	$(BIN)/uv pip sync --quiet requirements.txt
+	$(BIN)/uv pip sync --quiet --compile-bytecode requirements.txt
 	$(BIN)/uv pip install --quiet --no-deps --editable .
 	@touch $@
 

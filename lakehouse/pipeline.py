@@ -9,7 +9,7 @@ from enum import Enum
 
 from pyspark.sql import SparkSession
 
-from lakehouse import delta, gate
+from lakehouse import delta, gate, transform
 from lakehouse.backfill import (
     Backfill,
     BackfillRequest,
@@ -142,6 +142,8 @@ def run(
         # The engine starts and the slow imports are made while the first batches are fetched.
         session = warm_up.submit(connect, settings)
         warm_up.submit(gate.preload)
+        if with_build:
+            warm_up.submit(transform.preload)
         result = _land(settings, prepared, watcher, recorder, session)
         try:
             built = build(session.result(), settings, recorder) if with_build else None

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import importlib
 import json
 import logging
 import os
@@ -56,6 +57,13 @@ def _failure(settings: Settings, what: str, problem: str) -> BuildFailed:
     return BuildFailed(what=what, problem=_plain(problem), log=log_path(settings) / "dbt.log")
 
 
+def preload() -> None:
+    """Import dbt, so that the first build need not wait for it."""
+    # It decides about telemetry when it is imported.
+    os.environ.setdefault("DBT_SEND_ANONYMOUS_USAGE_STATS", "false")
+    importlib.import_module("dbt.cli.main")
+
+
 def stages(settings: Settings) -> list[list[Table]]:
     """The tables that dbt builds, silver first; each stage reads only what those before it hold.
 
@@ -92,8 +100,7 @@ def log_path(settings: Settings) -> Path:
 @contextmanager
 def _quietly(settings: Settings) -> Iterator[list[str]]:
     """Where dbt finds and leaves its files, as flags, without its chatter."""
-    # dbt decides about telemetry when it is imported.
-    os.environ.setdefault("DBT_SEND_ANONYMOUS_USAGE_STATS", "false")
+    preload()
     os.environ["LAKEHOUSE_LAKE"] = str(settings.lake)
     scratch = log_path(settings)
     places = {"project-dir": DBT, "profiles-dir": DBT, "target-path": scratch, "log-path": scratch}
