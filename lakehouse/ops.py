@@ -11,7 +11,7 @@ from datetime import UTC, datetime
 from typing import Any
 
 import pyarrow as pa
-from deltalake import DeltaTable, write_deltalake
+from deltalake import DeltaTable, QueryBuilder, write_deltalake
 from deltalake.exceptions import CommitFailedError
 from tenacity import retry, retry_if_exception_type, stop_after_attempt, wait_random_exponential
 
@@ -45,7 +45,11 @@ def read(settings: Settings, name: str) -> pa.Table:
     path = table.path(settings.lake)
     if not DeltaTable.is_deltatable(str(path)):
         return _schema(table).empty_table()
-    return pa.table(DeltaTable(str(path)).to_pyarrow_table()).select(_schema(table).names)
+    # Not through pyarrow's dataset: its threads call back into Python, and a process that ends soon
+    # afterwards is aborted now and then.
+    columns = ", ".join(f'"{name}"' for name in _schema(table).names)
+    query = QueryBuilder().register("rows", DeltaTable(str(path)))
+    return pa.table(query.execute(f"SELECT {columns} FROM rows").read_all()).cast(_schema(table))
 
 
 def append(settings: Settings, name: str, rows: Iterable[Mapping[str, Any]]) -> None:

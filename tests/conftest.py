@@ -1,4 +1,8 @@
-"""One warm engine of each kind for the whole run; each test gets a lake of its own on it."""
+"""One warm engine of each kind for the whole run; each test gets a lake of its own on it.
+
+The run has two processes. All tests on Spark are in the same one, and the tests of a file are, for
+they share what is costly to make.
+"""
 
 from __future__ import annotations
 
@@ -12,6 +16,21 @@ from lakehouse import services
 from lakehouse.engine import connect, engine_service, register_tables
 from lakehouse.settings import Settings, load_settings
 from lakehouse.tables import LAYERS
+
+
+@pytest.hookimpl(tryfirst=True)  # before the groups are read
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    for item in items:
+        group = "spark" if _is_on_spark(item) else item.path.stem
+        item.add_marker(pytest.mark.xdist_group(group))
+    # The longest first, so that neither process waits for the other at the end.
+    items.sort(key=lambda item: item.get_closest_marker("e2e") is None)
+
+
+def _is_on_spark(item: pytest.Item) -> bool:
+    parameters = getattr(item, "callspec", None)
+    is_either = parameters is not None and parameters.params.get("session") == "spark"
+    return is_either or "spark_remote" in getattr(item, "fixturenames", ())
 
 
 def settings_for(lake: Path, **changes: object) -> Settings:
