@@ -28,8 +28,7 @@ closings as (
         asset_pair,
         closed_at as timestamp
         {%- for name in timeframes() %},
-        max(case when timeframe = '{{ name }}' then struct(closed_at, trend, rsi, regime) end)
-            as closed_{{ name }}
+        max(case when timeframe = '{{ name }}' then closed_at end) as closed_{{ name }}
         {%- endfor %}
     from readings
     group by asset_pair, closed_at
@@ -42,7 +41,7 @@ latest as (
         asset_pair,
         timestamp
         {%- for name in timeframes() %},
-        last_value(closed_{{ name }}) ignore nulls over (
+        max(closed_{{ name }}) over (
             partition by asset_pair order by timestamp
             rows between unbounded preceding and current row
         ) as closed_{{ name }}
@@ -51,17 +50,15 @@ latest as (
 
 ),
 
--- Field by field: Sail reads a field of a struct that a condition has made null as if it had not.
 heeded as (
 
     select
         latest.asset_pair,
         latest.timestamp
-        {%- for name, length in timeframes().items() %}
-        {%- set is_heeded %}latest.timestamp <= closed_{{ name }}.closed_at + {{ length }} + {{ length }}{% endset %}
-        {%- for field in ('trend', 'rsi', 'regime') %},
-        case when {{ is_heeded }} then closed_{{ name }}.{{ field }} end as {{ field }}_{{ name }}
-        {%- endfor %}
+        {%- for name in timeframes() %},
+        of_{{ name }}.trend as trend_{{ name }},
+        of_{{ name }}.rsi as rsi_{{ name }},
+        of_{{ name }}.regime as regime_{{ name }}
         {%- endfor %}
     from latest
     {%- if is_incremental() %}
@@ -69,6 +66,13 @@ heeded as (
         on latest.asset_pair = news.asset_pair
         and latest.timestamp >= news.closed_since
     {%- endif %}
+    {%- for name, length in timeframes().items() %}
+    left join readings as of_{{ name }}
+        on of_{{ name }}.timeframe = '{{ name }}'
+        and latest.asset_pair = of_{{ name }}.asset_pair
+        and latest.closed_{{ name }} = of_{{ name }}.closed_at
+        and latest.timestamp <= of_{{ name }}.closed_at + {{ length }} + {{ length }}
+    {%- endfor %}
 
 ),
 
