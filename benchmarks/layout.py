@@ -26,7 +26,7 @@ from lakehouse.settings import load_settings
 LAYOUTS = {
     "by asset": "PARTITIONED BY (asset_pair)",
     "by asset and day": "PARTITIONED BY (asset_pair, partition_date)",
-    "clustered": "CLUSTER BY (asset_pair, timestamp)",
+    "clustered": "CLUSTER BY (asset_pair, `timestamp`)",
 }
 COLUMNS = (
     "asset_pair string, timestamp timestamp, open double, high double, low double, close double, "
@@ -52,6 +52,10 @@ def timed(action: Callable[[], object]) -> float:
     return time.perf_counter() - start
 
 
+def append(rows: DataFrame, path: Path) -> None:
+    rows.write.format("delta").mode("append").save(str(path))
+
+
 def measure(
     session: SparkSession, path: Path, layout: str, assets: int, minutes: int
 ) -> list[float]:
@@ -60,8 +64,8 @@ def measure(
     session.sql(f"CREATE TABLE bronze.layout ({COLUMNS}) USING delta {layout} LOCATION '{path}'")
     whole = candles(session, assets, 0, minutes)
     day = candles(session, assets, minutes, 1440)
-    writing = timed(lambda: whole.write.insertInto("bronze.layout"))
-    adding = timed(lambda: day.write.insertInto("bronze.layout"))
+    writing = timed(lambda: append(whole, path))
+    adding = timed(lambda: append(day, path))
     query = (
         f"SELECT max(high) FROM bronze.layout WHERE asset_pair = '{SYMBOLS[0]}' "
         "AND timestamp >= timestamp '2025-01-10' AND timestamp < timestamp '2025-01-11'"
