@@ -15,6 +15,8 @@ from lakehouse.settings import PROJECT, Settings
 NAME = "engine"
 JARS = PROJECT / ".cache" / "jars"
 CONNECT_SERVER = "org.apache.spark.sql.connect.service.SparkConnectServer"
+# Spark compiles code for every query; the default cache for it is swept again and again.
+JAVA_OPTIONS = "-Duser.timezone=UTC -XX:+UseParallelGC -XX:ReservedCodeCacheSize=512m"
 DELTA_DEFAULT = "spark.databricks.delta.properties.defaults"
 
 
@@ -80,7 +82,7 @@ def spark_conf(settings: Settings, port: int, jars: list[str]) -> dict[str, str]
         "spark.app.name": f"lakehouse {settings.lake}",
         "spark.jars": ",".join(jars),
         "spark.driver.memory": settings.spark.driver_memory,
-        "spark.driver.extraJavaOptions": "-Duser.timezone=UTC -XX:+UseParallelGC",
+        "spark.driver.extraJavaOptions": JAVA_OPTIONS,
         "spark.connect.grpc.binding.address": "127.0.0.1",
         "spark.connect.grpc.binding.port": str(port),
         "spark.connect.grpc.maxInboundMessageSize": str(256 * 1024 * 1024),
@@ -94,7 +96,8 @@ def spark_conf(settings: Settings, port: int, jars: list[str]) -> dict[str, str]
         "spark.sql.parquet.outputTimestampType": "TIMESTAMP_MICROS",
         "spark.sql.shuffle.partitions": cores,
         "spark.sql.adaptive.coalescePartitions.parallelismFirst": "false",
-        "spark.databricks.delta.snapshotPartitions": cores,
+        # A table's log is replayed by a task for each, and most logs are short.
+        "spark.databricks.delta.snapshotPartitions": "1",
         # A MERGE reads its source twice; computing indicators twice costs more than keeping them.
         "spark.databricks.delta.merge.materializeSource": "all",
         "spark.databricks.delta.retentionDurationCheck.enabled": "false",
