@@ -178,13 +178,13 @@ OPS = (
     Table(
         layer="ops",
         name="builds",
-        grain="one row per build of silver and gold that succeeded",
+        grain="one row per build of silver and gold that succeeded, or began anew; the last counts",
         columns=(
             Column("build_id", "string", "Build"),
             Column("bronze_versions", "string", "Bronze table versions that are in it, as JSON"),
             Column("built_at", "timestamp", "When, UTC"),
         ),
-        keys=("build_id",),
+        keys=("build_id", "built_at"),
     ),
     Table(
         layer="ops",

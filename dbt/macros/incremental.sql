@@ -1,4 +1,4 @@
-{#- How a model's table takes in what its query found; see docs/decisions/0004. Decided when a model
+{#- How a model's table takes in what its query found; see docs/decisions/0011. Decided when a model
     runs, not when the project is parsed: so what was parsed serves every build. -#}
 
 {#- Where all candles that arrived are new, a table of one row per candle has nothing to change. -#}

@@ -17,6 +17,7 @@ from pyspark.sql import SparkSession
 from lakehouse import delta, ops
 from lakehouse.builds.arrivals import (
     Arrival,
+    Versions,
     bronze_versions,
     find_arrivals,
     last_build,
@@ -70,12 +71,19 @@ def build(
         if arrivals:
             # What earlier builds wrote was gated by them; a killed one left rows that were not.
             gated_until = EPOCH if last is None or is_first else last.built_at
+            if is_first:
+                # Until it is done, the tables hold a part; who is killed leaves that to be known.
+                _note(settings, new, {})
             Builder(session, settings, recorder, new, gated_until).run(is_first)
-            versions = json.dumps(present, sort_keys=True)
-            row = {"build_id": new.build_id, "bronze_versions": versions, "built_at": new.built_at}
-            ops.append(settings, "ops.builds", [row])
+            _note(settings, new, present)
         recorder.flush()
     return new
+
+
+def _note(settings: Settings, new: Build, versions: Versions) -> None:
+    taken_in = json.dumps(versions, sort_keys=True)
+    row = {"build_id": new.build_id, "bronze_versions": taken_in, "built_at": new.built_at}
+    ops.append(settings, "ops.builds", [row])
 
 
 @dataclass
@@ -161,7 +169,8 @@ def _versions(settings: Settings) -> dict[str, int | None]:
 
 
 def _put_back(settings: Settings, before: dict[str, int | None]) -> None:
-    for name, version in before.items():
+    # Gold first: a candle that gold holds and silver does not would be appended to gold again.
+    for name, version in reversed(before.items()):
         path = registry()[name].path(settings.lake)
         if not DeltaTable.is_deltatable(str(path)):
             continue

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import sys
 from datetime import datetime, timedelta
 from pathlib import Path
 
@@ -9,6 +10,10 @@ import polars as pl
 import pytest
 
 from lakehouse import ops
+from lakehouse.builds import build
+from lakehouse.builds.build import Builder
+from lakehouse.builds.slices import Slice
+from lakehouse.outcomes import Recorder
 from lakehouse.settings import BuildOptions
 from tests.builds import brute_force
 from tests.builds.lakes import (
@@ -86,6 +91,27 @@ def test_a_history_taken_in_slice_by_slice_gives_the_same_as_all_at_once(
     sliced(lake, 300).build()
     recorded = ops.read(lake.settings, "ops.arrivals").to_pylist()
     assert len({row["build_id"] for row in recorded}) == 3 + 3
+    assert_same_tables(lake, whole)
+
+
+def test_what_a_killed_full_refresh_left_out_is_taken_in_by_the_next_build(
+    copy: Lake, whole: Lake, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    lake, take_in = sliced(copy, 2_500), Builder._take_in
+
+    def killed_after_one(self: Builder, part: Slice, full_refresh: bool) -> None:
+        if not part.is_first:
+            raise KeyboardInterrupt
+        take_in(self, part, full_refresh)
+
+    with monkeypatch.context() as patched:
+        patched.setattr(Builder, "_take_in", killed_after_one)
+        # Nobody puts back what a killed process wrote.
+        patched.setattr(sys.modules[Builder.__module__], "_put_back", lambda *_: None)
+        with pytest.raises(KeyboardInterrupt):
+            build(lake.session, lake.settings, Recorder(lake.settings, "run-1"), full_refresh=True)
+    assert len(lake.rows(ENRICHED)) < len(whole.rows(ENRICHED))
+    lake.build()
     assert_same_tables(lake, whole)
 
 
