@@ -48,14 +48,15 @@ def bronze_versions(settings: Settings) -> Versions:
 
 @dataclass(frozen=True, slots=True)
 class LastBuild:
-    """When the last successful build began, and the bronze versions it took in, by timeframe."""
+    """When the last build was noted, and the bronze versions it took in, by timeframe; none where
+    it began anew and did not end."""
 
     built_at: datetime
     versions: Versions
 
 
 def last_build(settings: Settings) -> LastBuild | None:
-    """The last build that succeeded; None before the first."""
+    """The last build that succeeded or began anew; None before the first."""
     builds = ops.read(settings, "ops.builds").to_pylist()
     if not builds:
         return None

@@ -63,8 +63,8 @@ def build(
     lock = settings.lake / ".services" / "build.lock"
     lock.parent.mkdir(parents=True, exist_ok=True)
     with FileLock(lock):
-        present, last = bronze_versions(settings), last_build(settings)
-        is_first = last is None or full_refresh or None in _versions(settings).values()
+        present, last, before = bronze_versions(settings), last_build(settings), _versions(settings)
+        is_first = last is None or full_refresh or None in before.values()
         built = {} if last is None or is_first else last.versions
         arrivals = find_arrivals(settings, built, present)
         new = Build(f"build-{uuid.uuid4().hex[:12]}", ops.now(), arrivals)
@@ -74,7 +74,12 @@ def build(
             if is_first:
                 # Until it is done, the tables hold a part; who is killed leaves that to be known.
                 _note(settings, new, {})
-            Builder(session, settings, recorder, new, gated_until).run(is_first)
+            builder = Builder(session, settings, recorder, new, gated_until)
+            try:
+                builder.run(is_first)
+            except BaseException:
+                _put_back(settings, before)
+                raise
             _note(settings, new, present)
         recorder.flush()
     return new
@@ -101,15 +106,11 @@ class Builder:
         register_tables(self.session, self.settings)
         for timeframe in TIMEFRAMES:
             delta.ensure_table(self.session, self.settings, bronze_table(timeframe))
-        before = _versions(self.settings)
-        try:
-            for part in slices(self.session, self.settings, self.new.arrivals):
-                self._take_in(part, full_refresh and part.is_first)
-        except BaseException:
-            _put_back(self.settings, before)
-            raise
+        order = stages(self.settings)
+        for part in slices(self.session, self.settings, self.new.arrivals):
+            self._take_in(part, order, full_refresh and part.is_first)
 
-    def _take_in(self, part: Slice, full_refresh: bool) -> None:
+    def _take_in(self, part: Slice, order: list[list[Table]], full_refresh: bool) -> None:
         arrived_as = f"{self.new.build_id}-{part.number}"
         built_at = ops.now()
         recorded = record_arrivals(self.session, self.settings, arrived_as, part.arrivals)
@@ -123,7 +124,7 @@ class Builder:
             "provider_preference": list(self.settings.provider_preference),
         }
         flags = ["--full-refresh"] if full_refresh else []
-        for stage in stages(self.settings):
+        for stage in order:
             self._transform(stage, flags, variables)
             self._gate(stage)
         self.new.built_at = self.gated_until = built_at

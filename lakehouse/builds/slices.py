@@ -38,16 +38,25 @@ class Slice:
 def slices(session: SparkSession, settings: Settings, arrivals: list[Arrival]) -> list[Slice]:
     """The arrivals cut at midnights, each slice with about `build.slice_candles` at most."""
     most = settings.build.slice_candles
-    if sum(_most_candles(settings, arrival) for arrival in arrivals) <= most:
+    if _most_candles(settings, arrivals) <= most:
         return [Slice(0, arrivals, None)]
     return list(_cut(arrivals, _midnights(_candles_by_day(session, arrivals), most)))
 
 
-def _most_candles(settings: Settings, arrival: Arrival) -> int:
-    """Rows of the files that may hold candles of the arrival, from the table's own statistics."""
-    table = DeltaTable(str(bronze_table(arrival.timeframe).path(settings.lake)))
-    files = pa.table(table.get_add_actions(flatten=True)).to_pylist()
-    return sum(file["num_records"] for file in files if _may_hold(file, arrival))
+def _most_candles(settings: Settings, arrivals: list[Arrival]) -> int:
+    """Rows of the files that may hold what arrived, from the tables' own statistics."""
+    files = {name: _files(settings, name) for name in {arrival.timeframe for arrival in arrivals}}
+    return sum(
+        file["num_records"]
+        for arrival in arrivals
+        for file in files[arrival.timeframe]
+        if _may_hold(file, arrival)
+    )
+
+
+def _files(settings: Settings, timeframe: str) -> list[dict[str, Any]]:
+    table = DeltaTable(str(bronze_table(timeframe).path(settings.lake)))
+    return list(pa.table(table.get_add_actions(flatten=True)).to_pylist())
 
 
 def _may_hold(file: dict[str, Any], arrival: Arrival) -> bool:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import sys
 from datetime import datetime, timedelta
 from pathlib import Path
+from typing import Any
 
 import polars as pl
 import pytest
@@ -99,10 +100,10 @@ def test_what_a_killed_full_refresh_left_out_is_taken_in_by_the_next_build(
 ) -> None:
     lake, take_in = sliced(copy, 2_500), Builder._take_in
 
-    def killed_after_one(self: Builder, part: Slice, full_refresh: bool) -> None:
+    def killed_after_one(self: Builder, part: Slice, *how: Any) -> None:
         if not part.is_first:
             raise KeyboardInterrupt
-        take_in(self, part, full_refresh)
+        take_in(self, part, *how)
 
     with monkeypatch.context() as patched:
         patched.setattr(Builder, "_take_in", killed_after_one)
