@@ -6,8 +6,10 @@ Bronze and ops tables are declared here. Silver and gold are declared by their d
 
 from __future__ import annotations
 
+import re
 from dataclasses import dataclass
 from functools import lru_cache
+from graphlib import TopologicalSorter
 from pathlib import Path
 from typing import Any
 
@@ -19,6 +21,8 @@ from lakehouse.timeframes import TIMEFRAMES
 
 DBT_MODELS = PROJECT / "dbt" / "models"
 LAYERS = ("bronze", "silver", "gold", "ops")
+BUILT_LAYERS = ("silver", "gold")
+REF = re.compile(r"\bref\('(\w+)'\)")
 
 
 @dataclass(frozen=True, slots=True)
@@ -32,7 +36,10 @@ class Column:
 
 @dataclass(frozen=True, slots=True)
 class Table:
-    """What the lakehouse knows of a table; no retention or tolerance of its own: the default."""
+    """What the lakehouse knows of a table; no retention or tolerance of its own: the default.
+
+    `reads` names the silver and gold tables that its dbt model is made of.
+    """
 
     layer: str
     name: str
@@ -45,6 +52,8 @@ class Table:
     retention_hours: float | None = None
     tolerance: float | None = None
     timeframe: str | None = None
+    reads: tuple[str, ...] = ()
+    is_row_per_candle: bool = False
 
     @property
     def full_name(self) -> str:
@@ -177,14 +186,18 @@ OPS = (
     ),
     Table(
         layer="ops",
-        name="builds",
-        grain="one row per build of silver and gold that succeeded, or began anew; the last counts",
+        name="table_builds",
+        grain="one row per table and change of what it holds; the last of each status counts",
         columns=(
             Column("build_id", "string", "Build"),
+            Column("table", "string", "Silver or gold table"),
+            Column("status", "string", "written, gated, refused or restarted"),
             Column("bronze_versions", "string", "Bronze table versions that are in it, as JSON"),
-            Column("built_at", "timestamp", "When, UTC"),
+            Column("version_before", "bigint", "Version of the table that a refusal goes back to"),
+            Column("built_at", "timestamp", "Rows updated later were not in it yet, UTC"),
+            Column("recorded_at", "timestamp", "When, UTC"),
         ),
-        keys=("build_id", "built_at"),
+        keys=("build_id", "table", "recorded_at"),
     ),
     Table(
         layer="ops",
@@ -204,10 +217,11 @@ OPS = (
 
 def _from_dbt(layer: str, path: Path) -> list[Table]:
     models: list[dict[str, Any]] = yaml.safe_load(path.read_text()).get("models", [])
-    return [_dbt_table(layer, model) for model in models]
+    refs = tuple(dict.fromkeys(REF.findall(path.with_suffix(".sql").read_text())))
+    return [_dbt_table(layer, model, refs) for model in models]
 
 
-def _dbt_table(layer: str, model: dict[str, Any]) -> Table:
+def _dbt_table(layer: str, model: dict[str, Any], refs: tuple[str, ...]) -> Table:
     config = model["config"]
     meta = config["meta"]
     columns = (Column(c["name"], c["data_type"], c["description"]) for c in model["columns"])
@@ -222,14 +236,22 @@ def _dbt_table(layer: str, model: dict[str, Any]) -> Table:
         owner=meta["owner"],
         retention_hours=meta.get("retention_hours"),
         tolerance=meta.get("tolerance"),
+        reads=tuple(f"{built}.{ref}" for ref in refs if (built := _layer_of(ref))),
+        is_row_per_candle=meta.get("is_row_per_candle", False),
     )
+
+
+def _layer_of(model: str) -> str | None:
+    """Silver or gold; None for a model that is no table."""
+    layers = (layer for layer in BUILT_LAYERS if (DBT_MODELS / layer / f"{model}.sql").exists())
+    return next(layers, None)
 
 
 @lru_cache
 def registry() -> dict[str, Table]:
     """Every table by its full name, e.g. `silver.market_data_enriched`; bronze first."""
     tables = [_bronze_candles(timeframe) for timeframe in TIMEFRAMES]
-    for layer in ("silver", "gold"):
+    for layer in BUILT_LAYERS:
         for path in sorted((DBT_MODELS / layer).glob("*.yml")):
             tables += _from_dbt(layer, path)
     return {table.full_name: table for table in (*tables, *OPS)}
@@ -245,3 +267,21 @@ def table_named(name: str) -> Table:
 
 def bronze_table(timeframe: str) -> Table:
     return table_named(f"bronze.raw_market_data_{timeframe}")
+
+
+def built_tables() -> list[Table]:
+    """Every silver and gold table."""
+    return [table for table in registry().values() if table.layer in BUILT_LAYERS]
+
+
+@lru_cache
+def stages() -> list[list[Table]]:
+    """The tables that dbt builds, silver first; none reads another of its stage."""
+    order = TopologicalSorter({table.full_name: table.reads for table in built_tables()})
+    order.prepare()
+    found: list[list[Table]] = []
+    while ready := order.get_ready():
+        order.done(*ready)
+        tables = [table_named(name) for name in sorted(ready)]
+        found += [[t for t in tables if t.layer == layer] for layer in BUILT_LAYERS]
+    return sorted(filter(None, found), key=lambda stage: BUILT_LAYERS.index(stage[0].layer))

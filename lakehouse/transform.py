@@ -9,7 +9,6 @@ import os
 import warnings
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
-from graphlib import TopologicalSorter
 from pathlib import Path
 from typing import Any
 
@@ -20,10 +19,8 @@ from lakehouse.engine import as_default
 from lakehouse.errors import BuildFailed
 from lakehouse.outcomes import Recorder
 from lakehouse.settings import PROJECT, Settings
-from lakehouse.tables import Table, table_named
 
 DBT = PROJECT / "dbt"
-BUILT_LAYERS = ("silver", "gold")
 
 
 def run_dbt(
@@ -62,35 +59,6 @@ def preload() -> None:
     # It decides about telemetry when it is imported.
     os.environ.setdefault("DBT_SEND_ANONYMOUS_USAGE_STATS", "false")
     importlib.import_module("dbt.cli.main")
-
-
-def stages(settings: Settings) -> list[list[Table]]:
-    """The tables that dbt builds, silver first; each stage reads only what those before it hold.
-
-    Raises BuildFailed if the project cannot be parsed.
-    """
-    with _quietly(settings) as places:
-        parsed = _parsed(places)
-    if not parsed.success:
-        raise _failure(settings, "parse", str(parsed.exception))
-    models = {
-        name: node for name, node in parsed.result.nodes.items() if node.resource_type == "model"
-    }
-    order = TopologicalSorter({name: node.depends_on_nodes for name, node in models.items()})
-    order.prepare()
-    found: list[list[Table]] = []
-    while ready := order.get_ready():
-        order.done(*ready)
-        built = [models[name] for name in sorted(ready) if _is_built(models.get(name))]
-        for layer in BUILT_LAYERS:
-            found.append(
-                [table_named(f"{layer}.{node.name}") for node in built if node.schema == layer]
-            )
-    return sorted(filter(None, found), key=lambda stage: BUILT_LAYERS.index(stage[0].layer))
-
-
-def _is_built(model: Any) -> bool:
-    return model is not None and model.config.materialized != "ephemeral"
 
 
 def log_path(settings: Settings) -> Path:

@@ -1,6 +1,16 @@
 """Building silver and gold from what bronze brought."""
 
-from lakehouse.builds.build import Build, build, is_behind
+from lakehouse.builds.build import build, build_lock, is_behind
+from lakehouse.builds.builder import Build
 from lakehouse.builds.gating import quarantine_error
+from lakehouse.builds.stepwise import gate_stage, write_stage
 
-__all__ = ["Build", "build", "is_behind", "quarantine_error"]
+__all__ = [
+    "Build",
+    "build",
+    "build_lock",
+    "gate_stage",
+    "is_behind",
+    "quarantine_error",
+    "write_stage",
+]

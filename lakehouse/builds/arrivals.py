@@ -46,24 +46,6 @@ def bronze_versions(settings: Settings) -> Versions:
     }
 
 
-@dataclass(frozen=True, slots=True)
-class LastBuild:
-    """When the last build was noted, and the bronze versions it took in, by timeframe; none where
-    it began anew and did not end."""
-
-    built_at: datetime
-    versions: Versions
-
-
-def last_build(settings: Settings) -> LastBuild | None:
-    """The last build that succeeded or began anew; None before the first."""
-    builds = ops.read(settings, "ops.builds").to_pylist()
-    if not builds:
-        return None
-    last = max(builds, key=lambda build: build["built_at"])
-    return LastBuild(last["built_at"], dict(json.loads(last["bronze_versions"])))
-
-
 def find_arrivals(settings: Settings, built: Versions, present: Versions) -> list[Arrival]:
     """Assets and timeframes with news between the built and the present bronze versions."""
     return [
@@ -108,8 +90,8 @@ def _assets(settings: Settings, table: Table) -> list[str]:
 
 @dataclass(frozen=True, slots=True)
 class Settled:
-    """Silver candles of an arrival's series: before its first candle, within the usual lookback,
-    and from that candle on."""
+    """A table's candles of an arrival's series: before its first one, within the usual lookback,
+    and from that one on."""
 
     before: int
     after: int
@@ -117,7 +99,7 @@ class Settled:
 
 @dataclass(frozen=True, slots=True)
 class Recorded:
-    """Rows of ops.arrivals. `is_all_new`: silver holds nothing that they could change."""
+    """Rows of ops.arrivals. `is_all_new`: the table holds nothing that they could change."""
 
     rows: list[dict[str, Any]]
     is_all_new: bool
@@ -132,12 +114,19 @@ class Recorded:
 
 
 def record_arrivals(
-    session: SparkSession, settings: Settings, build_id: str, arrivals: list[Arrival]
+    session: SparkSession,
+    settings: Settings,
+    build_id: str,
+    arrivals: list[Arrival],
+    candles: str = SILVER,
 ) -> Recorded:
-    """Write ops.arrivals, with the settled candles each recomputation must look back on."""
+    """Write ops.arrivals, with the settled candles each recomputation must look back on.
+
+    `candles` is the table of one row per candle that the arrivals come to.
+    """
     from lakehouse.indicators import LOOKBACK
 
-    settled = _settled(session, arrivals)
+    settled = _settled(session, arrivals, candles)
     rows = [
         {
             "build_id": build_id,
@@ -161,9 +150,11 @@ def _lookback(arrival: Arrival) -> datetime:
     return max(EPOCH, arrival.since - 2 * LOOKBACK * step(arrival.timeframe))
 
 
-def _settled(session: SparkSession, arrivals: list[Arrival]) -> dict[Arrival, Settled]:
+def _settled(
+    session: SparkSession, arrivals: list[Arrival], candles: str
+) -> dict[Arrival, Settled]:
     nothing = dict.fromkeys(arrivals, Settled(0, 0))
-    if not session.catalog.tableExists(SILVER):
+    if not session.catalog.tableExists(candles):
         return nothing
     session.createDataFrame(
         [(a.asset_pair, a.timeframe, _lookback(a), a.since) for a in arrivals],
@@ -174,7 +165,7 @@ def _settled(session: SparkSession, arrivals: list[Arrival]) -> dict[Arrival, Se
         "SELECT s.asset_pair, s.timeframe, l.since, "
         "count(CASE WHEN s.timestamp < l.since THEN 1 END) AS before, "
         "count(CASE WHEN s.timestamp >= l.since THEN 1 END) AS after "
-        f"FROM {SILVER} AS s INNER JOIN lookbacks AS l "
+        f"FROM {candles} AS s INNER JOIN lookbacks AS l "
         "ON s.asset_pair = l.asset_pair AND s.timeframe = l.timeframe AND s.timestamp >= l.first "
         f"WHERE s.timestamp >= timestamp'{first:%Y-%m-%d %H:%M:%S}' "
         "GROUP BY s.asset_pair, s.timeframe, l.since"

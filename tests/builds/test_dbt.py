@@ -9,7 +9,7 @@ from deltalake import DeltaTable, write_deltalake
 
 from lakehouse.errors import BuildFailed
 from lakehouse.outcomes import Recorder
-from lakehouse.tables import table_named
+from lakehouse.tables import built_tables, table_named
 from lakehouse.transform import log_path, run_dbt
 from tests.builds.lakes import DAILY, Lake
 
@@ -46,3 +46,9 @@ def test_every_model_is_described_in_what_the_docs_are_made_of(whole: Lake) -> N
     models = [n for n in manifest["nodes"].values() if n["resource_type"] == "model"]
     assert len(models) == 6
     assert all(model["description"] for model in models)
+    # The registry reads the models' SQL itself: it must see what dbt sees.
+    depends = {f"{m['schema']}.{m['name']}": m["depends_on"]["nodes"] for m in models}
+    for table in built_tables():
+        reads = {f"model.lakehouse.{name.split('.')[1]}" for name in table.reads}
+        ephemeral = {"model.lakehouse.stg_market_data"}
+        assert {n for n in depends[table.full_name] if n.startswith("model.")} - ephemeral == reads

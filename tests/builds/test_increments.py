@@ -12,7 +12,7 @@ import pytest
 
 from lakehouse import ops
 from lakehouse.builds import build
-from lakehouse.builds.build import Builder
+from lakehouse.builds.builder import Builder
 from lakehouse.builds.slices import Slice
 from lakehouse.outcomes import Recorder
 from lakehouse.settings import BuildOptions
@@ -108,7 +108,7 @@ def test_what_a_killed_full_refresh_left_out_is_taken_in_by_the_next_build(
     with monkeypatch.context() as patched:
         patched.setattr(Builder, "_take_in", killed_after_one)
         # Nobody puts back what a killed process wrote.
-        patched.setattr(sys.modules[Builder.__module__], "_put_back", lambda *_: None)
+        patched.setattr(sys.modules["lakehouse.builds.build"], "put_back", lambda *_: None)
         with pytest.raises(KeyboardInterrupt):
             build(lake.session, lake.settings, Recorder(lake.settings, "run-1"), full_refresh=True)
     assert len(lake.rows(ENRICHED)) < len(whole.rows(ENRICHED))

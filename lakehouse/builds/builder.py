@@ -1,0 +1,123 @@
+"""The builder: has dbt write stages of tables, slice by slice, and has each gated."""
+
+from __future__ import annotations
+
+import uuid
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import dataclass, field
+from datetime import datetime
+from pathlib import Path
+from typing import Any
+
+from pyspark.sql import SparkSession
+
+from lakehouse import delta, ops
+from lakehouse.builds.arrivals import SILVER, Arrival, record_arrivals
+from lakehouse.builds.gating import Gated, gate_table
+from lakehouse.builds.slices import Slice, slices
+from lakehouse.engine import register_tables
+from lakehouse.outcomes import Recorder
+from lakehouse.settings import Settings
+from lakehouse.tables import Table, bronze_table
+from lakehouse.timeframes import EPOCH, TIMEFRAMES
+from lakehouse.transform import run_dbt
+
+Stage = list[Table]
+
+
+@dataclass
+class Build:
+    """One build. `rows` counts what was written to each table and passed its gate."""
+
+    build_id: str = field(default_factory=lambda: f"build-{uuid.uuid4().hex[:12]}")
+    built_at: datetime = field(default_factory=ops.now)
+    arrivals: list[Arrival] = field(default_factory=list)
+    rows: dict[str, int] = field(default_factory=dict)
+    rows_rejected: int = 0
+    dead_letters: list[Path] = field(default_factory=list)
+
+
+@dataclass
+class Builder:
+    """Carries a build out. Rows that a table got after its `gated_until` await their gate."""
+
+    session: SparkSession
+    settings: Settings
+    recorder: Recorder
+    new: Build
+    gated_until: dict[str, datetime] = field(default_factory=dict)
+
+    def take_in(self, stages: list[Stage], arrivals: list[Arrival], is_first: bool) -> None:
+        """Write and gate the stages, one slice of the arrivals after the other."""
+        self._open()
+        for part in slices(self.session, self.settings, arrivals):
+            self._take_in(part, stages, is_first and part.is_first)
+
+    def write(self, stage: Stage, arrivals: list[Arrival], is_first: bool) -> None:
+        """Write the stage and leave its gate for later."""
+        self._open()
+        whole = [Slice(0, arrivals, None)]
+        # Only what reads bronze itself heeds where a slice ends.
+        is_cut = not any(table.reads for table in stage)
+        for part in slices(self.session, self.settings, arrivals) if is_cut else whole:
+            variables = self._variables(part, [stage], is_first and part.is_first)
+            self._transform(stage, is_first and part.is_first, variables)
+
+    def gate(self, stage: Stage) -> None:
+        """Gate what the stage's tables got since they were gated. Raises BatchQuarantined."""
+        register_tables(self.session, self.settings)
+        # Each gate mostly waits for the engine.
+        with ThreadPoolExecutor(len(stage)) as pool:
+            for table, gated in zip(stage, pool.map(self._gate_table, stage), strict=True):
+                passed = gated.rows - gated.rejected
+                self.new.rows[table.full_name] = self.new.rows.get(table.full_name, 0) + passed
+                self.new.rows_rejected += gated.rejected
+                self.new.dead_letters += gated.dead_letters
+
+    def _open(self) -> None:
+        # Another process may have built since this session began; its tables need their names here.
+        register_tables(self.session, self.settings)
+        for timeframe in TIMEFRAMES:
+            delta.ensure_table(self.session, self.settings, bronze_table(timeframe))
+
+    def _take_in(self, part: Slice, stages: list[Stage], is_first: bool) -> None:
+        variables = self._variables(part, stages, is_first)
+        for stage in stages:
+            self._transform(stage, is_first, variables)
+            self.gate(stage)
+        for stage in stages:
+            for table in stage:
+                self.gated_until[table.full_name] = self.new.built_at
+
+    def _variables(self, part: Slice, stages: list[Stage], is_first: bool) -> dict[str, Any]:
+        """What dbt must know of the slice; it is noted in ops.arrivals, too."""
+        arrived_as = f"{self.new.build_id}-{part.number}"
+        self.new.built_at = ops.now()
+        per_candle = [t.full_name for stage in stages for t in stage if t.is_row_per_candle]
+        candles = next(iter(per_candle), SILVER)
+        recorded = record_arrivals(self.session, self.settings, arrived_as, part.arrivals, candles)
+        return {
+            "build_id": arrived_as,
+            "built_at": f"{self.new.built_at:%Y-%m-%d %H:%M:%S.%f}",
+            "until": f"{part.until:%Y-%m-%d %H:%M:%S}" if part.until else "",
+            "since": {} if is_first else recorded.earliest("since"),
+            "lookback_from": {} if is_first else recorded.earliest("lookback_from"),
+            "is_append": recorded.is_all_new,
+            "provider_preference": list(self.settings.provider_preference),
+        }
+
+    def _transform(self, stage: Stage, is_first: bool, variables: dict[str, Any]) -> None:
+        names = [table.name for table in stage]
+        flags = ["--full-refresh"] if is_first else []
+        with self.recorder.step("dbt", " ".join(names)):
+            command = ["run", *flags, "--select", *names]
+            run_dbt(self.session, self.settings, self.recorder, command, variables)
+
+    def _gate_table(self, table: Table) -> Gated:
+        since = self.gated_until.get(table.full_name, EPOCH)
+        with self.recorder.step("gate", table.full_name) as outcome:
+            gated = gate_table(
+                self.session, self.settings, self.recorder, table, since, self.new.build_id
+            )
+            outcome.rows_in, outcome.rows_rejected = gated.rows, gated.rejected
+        return gated
