@@ -8,7 +8,8 @@ LakehouseError
 │   └── NothingToResume
 ├── EngineError
 │   ├── JavaMissing, JarsMissing
-│   └── EngineStartFailed, EngineUnreachable
+│   └── EngineStartFailed, EngineUnreachable, EngineLost
+├── OrchestratorStartFailed
 ├── SourceError                a provider or a file did not give its rows
 │   ├── SourceUnavailable, RateLimited, BadAnswer, RequestRefused
 │   ├── CircuitOpen, NoHistory, AllSourcesFailed, FetchCancelled
@@ -123,6 +124,14 @@ class EngineStartFailed(EngineError):
 
 class EngineUnreachable(EngineError):
     template = "No engine answers at {remote}: {problem}. Try `lakehouse doctor`."
+
+
+class EngineLost(EngineError):
+    template = "The engine is gone. Run {what} again: it starts another, and nothing is lost."
+
+
+class OrchestratorStartFailed(LakehouseError):
+    template = "Airflow did not start: {problem}. Its log: {log}"
 
 
 class SourceError(LakehouseError):

@@ -9,6 +9,8 @@ from collections.abc import Sequence
 from typing import Any
 
 from deltalake import DeltaTable
+from deltalake.exceptions import CommitFailedError
+from tenacity import retry, retry_if_exception_type, stop_after_attempt, wait_random_exponential
 
 from lakehouse.errors import InvalidRetention
 from lakehouse.settings import Settings
@@ -16,8 +18,30 @@ from lakehouse.tables import registry
 from lakehouse.time_travel import table_path
 
 ALLOWING_WORD = "--allow-short-retention"
+# A landing adds a file or two to each partition it touches.
+MANY_FILES = 16
+ATTEMPTS = 5
 
 
+def is_scattered(settings: Settings, name: str) -> bool:
+    """Whether the table has so many files for its partitions that compacting it is worth it."""
+    table = DeltaTable(str(table_path(settings, name)))
+    partitions = len(table.partitions()) if table.metadata().partition_columns else 1
+    return len(table.file_uris()) > MANY_FILES * max(1, partitions)
+
+
+def order_of(name: str) -> tuple[str, ...]:
+    """The columns that the registry has the table ordered by."""
+    known = registry().get(name)
+    return known.sort_by if known else ()
+
+
+@retry(
+    retry=retry_if_exception_type(CommitFailedError),
+    stop=stop_after_attempt(ATTEMPTS),
+    wait=wait_random_exponential(multiplier=0.2, max=5),
+    reraise=True,
+)
 def optimize(
     settings: Settings, name: str, zorder_columns: Sequence[str] | None = None
 ) -> dict[str, Any]:

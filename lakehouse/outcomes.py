@@ -36,6 +36,7 @@ class Recorder:
     settings: Settings
     run_id: str
     pending: list[dict[str, Any]] = field(default_factory=list)
+    flushed: list[dict[str, Any]] = field(default_factory=list)
     verdicts: list[BatchVerdict] = field(default_factory=list)
 
     @contextmanager
@@ -79,3 +80,9 @@ class Recorder:
     def flush(self) -> None:
         rows, self.pending = self.pending, []
         ops.append(self.settings, "ops.outcomes", rows)
+        self.flushed += rows
+
+    @property
+    def recorded(self) -> list[dict[str, Any]]:
+        """Every outcome so far, as rows of ops.outcomes."""
+        return [*self.flushed, *self.pending]

@@ -77,11 +77,13 @@ def prepare(
     *,
     provider: str | None = None,
     is_dry: bool = False,
+    run_id: str | None = None,
 ) -> Prepared:
     """Plan the run without beginning it.
 
-    `provider` of None resumes a run of any provider. Raises NothingToResume where no run is
-    unfinished and the request does not say from when on.
+    `provider` of None resumes a run of any provider. `run_id` is what the run will be known as; an
+    orchestrator gives it, so that what one task fetched is found by the next. Raises
+    NothingToResume where no run is unfinished and the request does not say from when on.
     """
     is_like = _like(request, provider)
     if start is Start.RESUME:
@@ -93,7 +95,7 @@ def prepare(
             if not (request.assets and request.start):
                 raise
     ignored = _abandoned(settings, is_like, is_dry) if start is Start.RESTART else None
-    run_id = runs.new_run_id()
+    run_id = run_id or runs.new_run_id()
     return Prepared(run_id, request, _plan(settings, request, run_id, ignored))
 
 
@@ -125,6 +127,16 @@ def _plan(
 
     landed = landed_intervals(settings, request.provider, counts)
     return make_plan(settings, request, run_id, landed)
+
+
+def fetch(settings: Settings, prepared: Prepared, watcher: Watcher) -> Result:
+    """Only fetch; what is fetched waits for `run` with the same run_id. No engine is needed."""
+    sweep(settings)
+
+    def no_lander() -> Lander:
+        raise AssertionError("unreachable: nothing is landed")
+
+    return _backfill(settings, prepared, watcher, no_lander).fetch(prepared.plan)
 
 
 def run(
@@ -184,11 +196,19 @@ def _land(
     recorder: Recorder,
     session: Future[SparkSession],
 ) -> Result:
-    backfill = Backfill(
+    def lander() -> Lander:
+        return Lander(session.result(), settings, recorder)
+
+    return _backfill(settings, prepared, watcher, lander).run(prepared.plan)
+
+
+def _backfill(
+    settings: Settings, prepared: Prepared, watcher: Watcher, lander: Callable[[], Lander]
+) -> Backfill:
+    return Backfill(
         settings=settings,
         sources=sources_for(settings, prepared.request),
-        lander=lambda: Lander(session.result(), settings, recorder),
+        lander=lander,
         watcher=watcher,
         concurrency=prepared.request.concurrency,
     )
-    return backfill.run(prepared.plan)

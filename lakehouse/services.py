@@ -35,7 +35,7 @@ class Running:
     kind: str
     pid: int
     created: float
-    port: int
+    port: int | None
 
     @property
     def memory_bytes(self) -> int:
@@ -44,13 +44,18 @@ class Running:
 
 @dataclass(frozen=True, slots=True)
 class Service:
-    """How to start a service: `command(port)` gives its argument list."""
+    """How to start a service: `command(port)` gives its argument list.
+
+    `port` is the one that is taken if it is free; one that does not listen gets no port.
+    """
 
     name: str
     kind: str
     lake: Path
     command: Callable[[int], list[str]]
     environment: dict[str, str]
+    port: int = 0
+    is_listening: bool = True
 
     @property
     def log(self) -> Path:
@@ -68,7 +73,7 @@ class Service:
             return self._start()
 
     def _start(self) -> Running:
-        port = _free_port()
+        port = _free_port(self.port)
         with self.log.open("ab") as log:
             process = subprocess.Popen(  # noqa: S603 - the command is ours
                 self.command(port),
@@ -78,12 +83,13 @@ class Service:
                 start_new_session=True,
                 env={**os.environ, **self.environment},
             )
-        running = Running(
-            self.name, self.kind, process.pid, psutil.Process(process.pid).create_time(), port
-        )
+        created = psutil.Process(process.pid).create_time()
+        known_port = port if self.is_listening else None
+        running = Running(self.name, self.kind, process.pid, created, known_port)
         _state_file(self.lake, self.name).write_text(json.dumps(asdict(running)))
         _STARTED[process.pid] = process
-        self._wait_until_it_listens(process, port)
+        if self.is_listening:
+            self._wait_until_it_listens(process, port)
         return running
 
     def _wait_until_it_listens(self, process: subprocess.Popen[bytes], port: int) -> None:
@@ -102,33 +108,76 @@ class Service:
 
 def find(lake: Path, name: str) -> Running | None:
     """The service of that name if its process still lives."""
+    running = _noted(lake, name)
+    return running if running and _is_alive(running) else None
+
+
+def _noted(lake: Path, name: str) -> Running | None:
     try:
-        running = Running(**json.loads(_state_file(lake, name).read_text()))
-        alive = psutil.Process(running.pid)
-    except (OSError, ValueError, TypeError, psutil.NoSuchProcess):
+        return Running(**json.loads(_state_file(lake, name).read_text()))
+    except (OSError, ValueError, TypeError):
         return None
-    is_same = abs(alive.create_time() - running.created) < 1
-    return running if is_same and alive.status() != psutil.STATUS_ZOMBIE else None
+
+
+def _is_alive(running: Running) -> bool:
+    return _is_same(running) and psutil.Process(running.pid).status() != psutil.STATUS_ZOMBIE
+
+
+def _is_same(running: Running) -> bool:
+    """Whether the number is still that process's, and not a later one's."""
+    try:
+        return abs(psutil.Process(running.pid).create_time() - running.created) < 1
+    except psutil.NoSuchProcess:
+        return False
 
 
 def running_services(lake: Path) -> list[Running]:
-    names = sorted(file.stem for file in _folder(lake).glob("*.json"))
-    return [running for name in names if (running := find(lake, name))]
+    return [running for name in _names(lake) if (running := find(lake, name))]
+
+
+def _names(lake: Path) -> list[str]:
+    return sorted(file.stem for file in _folder(lake).glob("*.json"))
+
+
+def stop_all(lake: Path) -> list[Running]:
+    """End every service of the lake, and what a killed one left; those that were running."""
+    running = running_services(lake)
+    for name in _names(lake):
+        stop(lake, name)
+    return running
 
 
 def stop(lake: Path, name: str) -> bool:
-    """End the service and its children; False if it was not running."""
-    running = find(lake, name)
-    if running:
-        _end(psutil.Process(running.pid))
-        if own := _STARTED.pop(running.pid, None):
+    """End the service and all it started; False if it was not running."""
+    noted = _noted(lake, name)
+    is_running = noted is not None and _is_alive(noted)
+    if noted:
+        _end(_family(noted))
+        if own := _STARTED.pop(noted.pid, None):
             own.wait()
     _state_file(lake, name).unlink(missing_ok=True)
-    return running is not None
+    return is_running
 
 
-def _end(process: psutil.Process) -> None:
-    family = [process, *process.children(recursive=True)]
+def _family(service: Running) -> list[psutil.Process]:
+    """The service's process, if it lives, and those of its session, which outlive it."""
+    if psutil.pid_exists(service.pid) and not _is_same(service):
+        return []
+    return [
+        process
+        for process in psutil.process_iter()
+        if _session_of(process) == service.pid or process.pid == service.pid
+    ]
+
+
+def _session_of(process: psutil.Process) -> int | None:
+    try:
+        return os.getsid(process.pid)
+    except OSError:
+        return None
+
+
+def _end(family: list[psutil.Process]) -> None:
     for member in family:
         _send(member, signal.SIGTERM)
     _, alive = psutil.wait_procs(family, timeout=STOP_SECONDS)
@@ -152,9 +201,13 @@ def _state_file(lake: Path, name: str) -> Path:
     return _folder(lake) / f"{name}.json"
 
 
-def _free_port() -> int:
+def _free_port(wanted: int) -> int:
     with socket.socket() as probe:
-        probe.bind(("127.0.0.1", 0))
+        probe.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+        try:
+            probe.bind(("127.0.0.1", wanted))
+        except OSError:
+            probe.bind(("127.0.0.1", 0))
         port: int = probe.getsockname()[1]
         return port
 

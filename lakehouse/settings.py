@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+from collections.abc import Iterator
 from functools import lru_cache
 from pathlib import Path
 from typing import Any, Literal
@@ -16,6 +17,7 @@ from pydantic import (
     SecretStr,
     ValidationError,
     field_validator,
+    model_validator,
 )
 from pydantic_settings import (
     BaseSettings,
@@ -29,7 +31,7 @@ from lakehouse.errors import InvalidSetting, UnknownAsset, UnknownProvider
 PROJECT = Path(__file__).resolve().parents[1]
 Dialect = Literal["binance", "coinbase", "kraken", "alpha_vantage", "oanda"]
 TimeframeName = Literal["1m", "5m", "15m", "1h", "4h", "1d"]
-SECRET_FIELDS = {"api_key", "token"}
+SECRET_FIELDS = {"api_key", "token", "webhook_url"}
 
 
 class Asset(BaseModel):
@@ -85,6 +87,37 @@ class BuildOptions(BaseModel):
     slice_candles: int = Field(default=500_000, gt=0)
 
 
+class Alerts(BaseModel):
+    """Who is told of a failed task and of a run that is late, besides the log."""
+
+    model_config = ConfigDict(extra="forbid", frozen=True)
+
+    notifier: Literal["log", "webhook", "email"] = "log"
+    webhook_url: SecretStr | None = None
+    email_to: tuple[str, ...] = ()
+
+    @model_validator(mode="after")
+    def _is_complete(self) -> Alerts:
+        if self.notifier == "webhook" and not self.webhook_url:
+            raise ValueError("notifier webhook needs webhook_url, from the environment")
+        if self.notifier == "email" and not self.email_to:
+            raise ValueError("notifier email needs email_to")
+        return self
+
+
+class AirflowOptions(BaseModel):
+    """How the DAGs behave, and where `lakehouse up` lets Airflow listen."""
+
+    model_config = ConfigDict(extra="forbid", frozen=True)
+
+    port: int = Field(default=8080, ge=0, le=65535)
+    tasks_at_a_time: int = Field(default=2, gt=0)
+    assets: tuple[str, ...] = ("BTCUSD", "ETHUSD")
+    retry_seconds: float = Field(default=300, ge=0)
+    deadline_minutes: float = Field(default=120, gt=0)
+    alerts: Alerts = Alerts()
+
+
 class SimulatedExchange(BaseModel):
     """Faults the embedded exchange plays on request: shares of answers or of candles, 0 to 1."""
 
@@ -108,6 +141,7 @@ class Settings(BaseSettings):
     spark: SparkOptions = SparkOptions()
     backfill: BackfillDefaults = BackfillDefaults()
     build: BuildOptions = BuildOptions()
+    airflow: AirflowOptions = AirflowOptions()
     simulated: SimulatedExchange = SimulatedExchange()
     provider_preference: tuple[str, ...]
     provider: str = "simulated"
@@ -190,13 +224,19 @@ def _refuse_secrets_in_file() -> None:
     except (OSError, yaml.YAMLError) as error:
         problem = f"the file cannot be read: {error}"
         raise InvalidSetting(name="(file)", problem=problem, where=config_file()) from None
-    for name, provider in (content or {}).get("providers", {}).items():
-        for field in SECRET_FIELDS & set(provider):
-            raise InvalidSetting(
-                name=f"providers.{name}.{field}",
-                problem="secrets come from the environment only",
-                where=f"the environment (LAKEHOUSE__PROVIDERS__{name.upper()}__{field.upper()})",
-            )
+    for path in _secrets_in(content or {}):
+        raise InvalidSetting(
+            name=".".join(path),
+            problem="secrets come from the environment only",
+            where=f"the environment (LAKEHOUSE__{'__'.join(path).upper()})",
+        )
+
+
+def _secrets_in(content: Any, path: tuple[str, ...] = ()) -> Iterator[tuple[str, ...]]:
+    for name, value in content.items() if isinstance(content, dict) else ():
+        if name in SECRET_FIELDS:
+            yield (*path, name)
+        yield from _secrets_in(value, (*path, name))
 
 
 def _refuse_unknown_variables() -> None:

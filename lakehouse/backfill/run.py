@@ -3,25 +3,22 @@
 from __future__ import annotations
 
 import time
-import uuid
-from collections import Counter
 from collections.abc import Callable
-from concurrent.futures import FIRST_COMPLETED, Future, ThreadPoolExecutor, wait
+from concurrent.futures import FIRST_COMPLETED, Future, ThreadPoolExecutor, as_completed, wait
 from dataclasses import dataclass, field
 from pathlib import Path
 from threading import Event
 from typing import Any, Protocol
 
-import pyarrow as pa
-import pyarrow.parquet as pq
 import structlog
 
 from lakehouse.backfill import progress
+from lakehouse.backfill.handover import Ready, hand_over, handed_over
 from lakehouse.backfill.plan import Batch
 from lakehouse.errors import LakehouseError, SourceError
 from lakehouse.gate import BatchVerdict, Gate
 from lakehouse.landing import Lander, Landing
-from lakehouse.landing_rows import LANDING_DDL, LANDING_SCHEMA
+from lakehouse.landing_rows import LANDING_DDL
 from lakehouse.settings import Settings
 from lakehouse.sources import Fetched, Sources
 
@@ -40,19 +37,6 @@ class Watcher(Protocol):
     def on_landed(self, batches: list[Batch], landing: Landing) -> None: ...
 
 
-@dataclass(frozen=True, slots=True)
-class Ready:
-    """A fetched batch, on disk, waiting to be landed."""
-
-    batch: Batch
-    fetched: Fetched
-    file: Path
-
-    @property
-    def rows(self) -> int:
-        return len(self.fetched.candles)
-
-
 @dataclass
 class Result:
     """What a backfill did."""
@@ -63,6 +47,9 @@ class Result:
     failures: list[tuple[Batch, LakehouseError]] = field(default_factory=list)
     quarantined: list[BatchVerdict] = field(default_factory=list)
     dead_letters: list[Path] = field(default_factory=list)
+
+
+Pending = dict[Future[Ready], Batch]
 
 
 @dataclass
@@ -79,18 +66,30 @@ class Backfill:
     cancelled: Event = field(default_factory=Event)
 
     def run(self, plan: list[Batch]) -> Result:
-        """Fetch and land every batch. A source's failure is noted and the others go on; an
-        engine's is raised. Interrupted, it forgets what is not landed yet."""
+        """Fetch and land every batch; what was fetched before and still waits is landed as it is.
+
+        A source's failure is noted and the others go on; an engine's is raised."""
+        return self._carry_out(plan, self._land_as_they_come)
+
+    def fetch(self, plan: list[Batch]) -> Result:
+        """Only fetch: the batches wait as landing files for a run of the same plan."""
+        return self._carry_out(plan, self._leave_as_they_come)
+
+    def _carry_out(self, plan: list[Batch], take: Callable[[Pending], None]) -> Result:
         pool = ThreadPoolExecutor(self.concurrency, thread_name_prefix="fetch")
         try:
-            pending = {pool.submit(self._fetch, batch): batch for batch in plan}
-            self._land_as_they_come(pending)
+            take({pool.submit(self._fetch, batch): batch for batch in plan})
         finally:
             self.cancelled.set()
             pool.shutdown(wait=False, cancel_futures=True)
         return self.result
 
-    def _land_as_they_come(self, pending: dict[Future[Ready], Batch]) -> None:
+    def _leave_as_they_come(self, pending: Pending) -> None:
+        for future in as_completed(pending):
+            if item := self._taken(future, pending[future]):
+                self.result.rows_fetched += item.rows
+
+    def _land_as_they_come(self, pending: Pending) -> None:
         ready: list[Ready] = []
         since = time.monotonic()
         while pending:
@@ -116,6 +115,8 @@ class Backfill:
             return None
 
     def _fetch(self, batch: Batch) -> Ready:
+        if waiting := handed_over(self.settings, batch):
+            return waiting
         fetched = self.sources.fetch(
             batch.provider,
             batch.request,
@@ -123,7 +124,7 @@ class Backfill:
             cancelled=self.cancelled,
         )
         self.watcher.on_fetched(batch, fetched)
-        return Ready(batch, fetched, _write(self.settings, batch, fetched))
+        return hand_over(self.settings, batch, fetched)
 
     def _land(self, ready: list[Ready]) -> None:
         lander = self.lander()
@@ -135,7 +136,7 @@ class Backfill:
         lander.recorder.flush()
         self.watcher.on_landed([item.batch for item in ready], landing)
         for item in ready:
-            item.file.unlink()
+            item.file.unlink(missing_ok=True)
 
     def _count(self, ready: list[Ready], landing: Landing) -> None:
         self.result.rows_fetched += sum(item.rows for item in ready)
@@ -148,29 +149,19 @@ class Backfill:
         rows = []
         for item in ready:
             status = "quarantined" if item.batch.batch_id in quarantined else "landed"
-            counts = _rows_per_window(item)
             rows += [
                 _attempt(
                     item.batch,
                     window,
                     status=status,
-                    served_by=item.fetched.provider,
-                    rows_fetched=counts[window],
+                    served_by=item.served_by,
+                    rows_fetched=rows_fetched,
                 )
-                for window in item.batch.windows
+                for window, rows_fetched in zip(
+                    item.batch.windows, item.rows_by_window, strict=True
+                )
             ]
         progress.record(self.settings, rows)
-
-
-def _rows_per_window(item: Ready) -> Counter[progress.Interval]:
-    counts: Counter[progress.Interval] = Counter()
-    windows = iter(item.batch.windows)
-    window = next(windows)
-    for candle in sorted(item.fetched.candles, key=lambda candle: candle.timestamp or window[0]):
-        while candle.timestamp and candle.timestamp >= window[1]:
-            window = next(windows)
-        counts[window] += 1
-    return counts
 
 
 def _attempt(batch: Batch, window: progress.Interval, **facts: Any) -> dict[str, Any]:
@@ -184,25 +175,3 @@ def _attempt(batch: Batch, window: progress.Interval, **facts: Any) -> dict[str,
         "run_id": batch.run_id,
         **facts,
     }
-
-
-def _write(settings: Settings, batch: Batch, fetched: Fetched) -> Path:
-    """The fetched candles as a landing file. The name is hidden from readers until it is whole."""
-    folder = settings.lake / "landing"
-    folder.mkdir(parents=True, exist_ok=True)
-    rows = fetched.candles
-    columns = [
-        pa.array([batch.asset_pair] * len(rows)),
-        *(pa.array([getattr(row, name) for row in rows]) for name in LANDING_SCHEMA.names[1:7]),
-        pa.array([fetched.provider] * len(rows)),
-        pa.array([batch.timeframe] * len(rows)),
-        pa.array([batch.batch_id] * len(rows)),
-        pa.array([row.source for row in rows]),
-        pa.array([row.raw for row in rows]),
-    ]
-    arrays = [c.cast(f.type) for c, f in zip(columns, LANDING_SCHEMA, strict=True)]
-    file = folder / f"{batch.batch_id}-{uuid.uuid4().hex[:8]}.parquet"
-    hidden = file.with_name(f".{file.name}")
-    pq.write_table(pa.Table.from_arrays(arrays, schema=LANDING_SCHEMA), hidden)
-    hidden.rename(file)
-    return file

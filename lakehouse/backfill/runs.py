@@ -26,10 +26,10 @@ def last_unfinished(
     latest: dict[str, dict[str, Any]] = {}
     for row in sorted(ops.read(settings, "ops.runs").to_pylist(), key=lambda r: r["recorded_at"]):
         latest[row["run_id"]] = row
-    for run_id in sorted(latest, reverse=True):
-        request = BackfillRequest.from_json(latest[run_id]["request"])
-        if latest[run_id]["status"] in UNFINISHED and matches(request):
-            return run_id, request
+    for row in sorted(latest.values(), key=lambda row: row["recorded_at"], reverse=True):
+        request = BackfillRequest.from_json(row["request"])
+        if row["status"] in UNFINISHED and matches(request):
+            return row["run_id"], request
     raise NothingToResume()
 
 

@@ -9,13 +9,25 @@ from __future__ import annotations
 from pyspark.sql import SparkSession
 
 from lakehouse import ops
-from lakehouse.builds.arrivals import Versions, bronze_versions, find_arrivals
+from lakehouse.builds.arrivals import Arrival, Versions, bronze_versions, find_arrivals
 from lakehouse.builds.build import build_lock, taken_in_by
 from lakehouse.builds.builder import Build, Builder, Stage
 from lakehouse.builds.states import States, common, note, put_back, table_states, versions_of
 from lakehouse.errors import BatchQuarantined
 from lakehouse.outcomes import Recorder
 from lakehouse.settings import Settings
+
+
+def is_stage_up_to_date(settings: Settings, stage: Stage) -> bool:
+    """Whether there is nothing to write: nothing new passed the gates before the stage."""
+    return not _news(settings, stage, table_states(settings))
+
+
+def is_stage_gated(settings: Settings, stage: Stage) -> bool:
+    """Whether there is nothing to gate, nor to write and gate."""
+    states = table_states(settings)
+    is_waiting = any(states[table.full_name].written is not None for table in stage)
+    return not is_waiting and not _news(settings, stage, states)
 
 
 def write_stage(
@@ -52,8 +64,7 @@ def gate_stage(
 
 def _write(builder: Builder, stage: Stage) -> None:
     settings, new, states = builder.settings, builder.new, table_states(builder.settings)
-    taken_in = _taken_in(settings, stage, states)
-    present = _present(settings, stage, states)
+    taken_in, present = _taken_in(settings, stage, states), _present(settings, stage, states)
     new.arrivals = find_arrivals(settings, taken_in or {}, present)
     if not new.arrivals:
         return
@@ -66,6 +77,11 @@ def _write(builder: Builder, stage: Stage) -> None:
         put_back(settings, stage, before)
         raise
     note(settings, stage, "written", new.build_id, present, new.built_at, before)
+
+
+def _news(settings: Settings, stage: Stage, states: States) -> list[Arrival]:
+    taken_in, present = _taken_in(settings, stage, states), _present(settings, stage, states)
+    return find_arrivals(settings, taken_in or {}, present)
 
 
 def _taken_in(settings: Settings, stage: Stage, states: States) -> Versions | None:

@@ -17,7 +17,8 @@ from rich.console import Console
 from rich.markup import escape
 
 from lakehouse.cli import backfill, dlq, query, service, upkeep
-from lakehouse.errors import LakehouseError
+from lakehouse.engine import is_lost
+from lakehouse.errors import EngineLost, LakehouseError
 
 # An engine may put a whole plan into one line.
 LONGEST_MESSAGE = 300
@@ -63,14 +64,17 @@ def main(argv: Sequence[str] | None = None) -> None:
     arguments = [argument for argument in given if argument != "--verbose"]
     try:
         app(arguments)
-    except LakehouseError as error:
-        _fail(_unless_engine_is_gone(str(error)), error.exit_code, is_verbose)
-    except PySparkException as error:
-        message = f"The engine failed: {_first_line(error)}"
-        _fail(_unless_engine_is_gone(str(error), message), 1, is_verbose)
     except Exception as error:
-        name = type(error).__name__
-        _fail(f"Unexpected {name}: {_first_line(error)}. --verbose shows where.", 1, is_verbose)
+        met = EngineLost(what="the command") if is_lost(error) else error
+        _fail(_told(met), getattr(met, "exit_code", 1), is_verbose)
+
+
+def _told(error: Exception) -> str:
+    if isinstance(error, LakehouseError):
+        return str(error)
+    if isinstance(error, PySparkException):
+        return f"The engine failed: {_first_line(error)}"
+    return f"Unexpected {type(error).__name__}: {_first_line(error)}. --verbose shows where."
 
 
 def _fail(message: str, code: int, is_verbose: bool) -> None:
@@ -78,12 +82,6 @@ def _fail(message: str, code: int, is_verbose: bool) -> None:
         traceback.print_exc()
     Console(stderr=True, highlight=False, soft_wrap=True).print(f"[red]Error:[/] {escape(message)}")
     sys.exit(code)
-
-
-def _unless_engine_is_gone(text: str, message: str | None = None) -> str:
-    """The message; but an engine that died shows as lines of its transport, wherever it is met."""
-    gone = "The engine is gone. Run the command again: it starts another, and nothing is lost."
-    return gone if "StatusCode.UNAVAILABLE" in text else message or text
 
 
 def _first_line(error: Exception) -> str:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import importlib.metadata
 import os
 import shutil
+from concurrent.futures import ThreadPoolExecutor
 
 import typer
 
@@ -15,27 +16,40 @@ from lakehouse.engine.java import java_binary
 from lakehouse.engine.server import JARS
 from lakehouse.errors import LakehouseError
 from lakehouse.exchange import exchange_service
+from lakehouse.orchestrator import ensure_airflow
 from lakehouse.services import Running
 from lakehouse.settings import Settings, load_settings
 
 JSON = typer.Option(False, "--json", help="Print JSON.")
 
 
-def up() -> None:
-    """Start the engine and the simulated exchange, or find them running."""
+def up(
+    airflow: bool = typer.Option(True, help="Start Airflow as well."),
+) -> None:
+    """Start the engine, the simulated exchange and Airflow, or find them running."""
     settings = load_settings()
-    started = [engine_service(settings).ensure(), exchange_service(settings).ensure()]
-    print_rows([_row(running) for running in started])
+    with ThreadPoolExecutor() as pool:
+        # Each waits mostly for its own processes.
+        starting = [pool.submit(engine_service(settings).ensure)] if _has_own_engine() else []
+        starting.append(pool.submit(exchange_service(settings).ensure))
+        sign_in = pool.submit(ensure_airflow, settings).result() if airflow else None
+        for service in starting:
+            service.result()
+    print_rows([_row(running) for running in services.running_services(settings.lake)])
+    if sign_in:
+        say(f"Airflow: {sign_in.url}  user {sign_in.user}  password {sign_in.password}")
+
+
+def _has_own_engine() -> bool:
+    return "SPARK_REMOTE" not in os.environ
 
 
 def down() -> None:
     """Stop everything that runs for this lake."""
-    settings = load_settings()
-    running = services.running_services(settings.lake)
-    for service in running:
-        services.stop(settings.lake, service.name)
+    stopped = services.stop_all(load_settings().lake)
+    for service in stopped:
         say(f"Stopped {service.name} (process {service.pid}).")
-    if not running:
+    if not stopped:
         say("Nothing was running.")
 
 
@@ -55,7 +69,7 @@ def _row(running: Running) -> dict[str, object]:
         "service": running.name,
         "kind": running.kind if running.name == "engine" else "",
         "process": str(running.pid),
-        "address": f"127.0.0.1:{running.port}",
+        "address": f"127.0.0.1:{running.port}" if running.port else "",
         "memory_mb": running.memory_bytes // 2**20,
     }
 

@@ -70,6 +70,11 @@ def _demand_listener(remote: str) -> None:
         raise EngineUnreachable(remote=remote, problem=error.strerror or str(error)) from error
 
 
+def is_lost(error: BaseException) -> bool:
+    """Whether the error comes of an engine that died: its transport says so wherever it is met."""
+    return "StatusCode.UNAVAILABLE" in str(error)
+
+
 def _first_line(error: Exception) -> str:
     return (str(error).strip() or type(error).__name__).splitlines()[0]
 

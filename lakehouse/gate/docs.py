@@ -11,6 +11,8 @@ from itertools import groupby
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from filelock import FileLock
+
 from lakehouse.gate.library import library
 from lakehouse.gate.verdicts import BatchVerdict, Finding
 
@@ -36,10 +38,12 @@ def write_data_docs(
     folder = (lake / "data_docs").absolute()
     context = _context(folder)
     moment = now or datetime.now(UTC)
-    for table, group in groupby(sorted(verdicts, key=_table), key=_table):
-        page = _store(context, table, list(group), run_id, moment)
-        context.build_data_docs(resource_identifiers=[page], build_index=False)
-    context.build_data_docs(resource_identifiers=[NO_PAGE])
+    # The index is made of all runs' results, and another run may be writing its own.
+    with FileLock(folder / ".lock"):
+        for table, group in groupby(sorted(verdicts, key=_table), key=_table):
+            page = _store(context, table, list(group), run_id, moment)
+            context.build_data_docs(resource_identifiers=[page], build_index=False)
+        context.build_data_docs(resource_identifiers=[NO_PAGE])
     return folder / "index.html"
 
 

@@ -1,0 +1,188 @@
+"""Airflow as background processes of the lake, on loopback, its database and logs in the lake.
+
+`airflow standalone` would do nearly the same, but its log servers listen on every address of the
+machine, and it goes on without a part that died.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import os
+import secrets
+import subprocess
+import sys
+import time
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+
+import httpx
+from dotenv import dotenv_values
+
+from lakehouse.errors import OrchestratorStartFailed
+from lakehouse.services import Service, find
+from lakehouse.settings import PROJECT, Settings
+
+API = "airflow-api-server"
+PARTS = {
+    "airflow-scheduler": ["scheduler", "--skip-serve-logs"],
+    "airflow-dag-processor": ["dag-processor"],
+    "airflow-triggerer": ["triggerer", "--skip-serve-logs"],
+}
+USER = "admin"
+CONNECTION = {
+    "connection_id": "lakehouse_engine",
+    "conn_type": "spark_connect",
+    "description": "Where tasks compute. Without a host it is the lake's own engine.",
+}
+START_SECONDS = 120
+
+
+@dataclass(frozen=True, slots=True)
+class SignIn:
+    """Where Airflow's pages are, and who may see them."""
+
+    url: str
+    user: str
+    password: str
+
+
+def ensure_airflow(settings: Settings) -> SignIn:
+    """Airflow, whole and healthy; parts that died or have other settings are started anew.
+
+    Raises EngineStartFailed or OrchestratorStartFailed.
+    """
+    _migrate(settings)
+    password = _password(settings)
+    port = _api(settings).ensure().port or 0
+    for service in _parts(settings, port):
+        service.ensure()
+    sign_in = SignIn(f"http://127.0.0.1:{port}", USER, password)
+    _wait_until_healthy(settings, sign_in.url)
+    _name_engine(sign_in)
+    return sign_in
+
+
+def airflow_home(settings: Settings) -> Path:
+    return settings.lake / ".services" / "airflow"
+
+
+def airflow_environment(settings: Settings, port: int) -> dict[str, str]:
+    """What Airflow's own commands need in their environment to work on this lake."""
+    url, home = f"http://127.0.0.1:{port}", airflow_home(settings)
+    known = {k: v for k, v in dotenv_values(PROJECT / "conf/airflow/local.env").items() if v}
+    return {
+        **known,
+        "AIRFLOW_HOME": str(home),
+        "AIRFLOW__CORE__DAGS_FOLDER": str(PROJECT / "dags"),
+        "AIRFLOW__CORE__PARALLELISM": str(settings.airflow.tasks_at_a_time),
+        "AIRFLOW__CORE__EXECUTION_API_SERVER_URL": f"{url}/execution/",
+        "AIRFLOW__API__BASE_URL": url,
+        "AIRFLOW__DATABASE__SQL_ALCHEMY_CONN": f"sqlite:///{home}/airflow.db",
+        "LAKEHOUSE__ROOT": str(settings.lake),
+        # Airflow starts commands of its own by their names.
+        "PATH": f"{Path(sys.executable).parent}{os.pathsep}{os.environ.get('PATH', '')}",
+    }
+
+
+def _airflow() -> str:
+    return str(Path(sys.executable).with_name("airflow"))
+
+
+def _api(settings: Settings) -> Service:
+    def command(port: int) -> list[str]:
+        # The address it is told to be found at depends on the port, which is known only now.
+        address = airflow_environment(settings, port)
+        named = [f"{name}={value}" for name, value in address.items()]
+        place = ["--host", "127.0.0.1", "--port", str(port), "--workers", "1"]
+        return ["env", *named, _airflow(), "api-server", *place]
+
+    kind = _fingerprint(settings, 0)
+    return Service(API, kind, settings.lake, command, {}, port=settings.airflow.port)
+
+
+def _parts(settings: Settings, port: int) -> Iterator[Service]:
+    for name, arguments in PARTS.items():
+        command = [_airflow(), *arguments]
+        yield Service(
+            name,
+            _fingerprint(settings, port),
+            settings.lake,
+            lambda _, command=command: command,  # type: ignore[misc]
+            airflow_environment(settings, port),
+            is_listening=False,
+        )
+
+
+def _fingerprint(settings: Settings, port: int) -> str:
+    """Changes with anything that a running process would not notice."""
+    known = f"{settings.model_dump_json()} {airflow_environment(settings, port)}"
+    return hashlib.sha256(known.encode()).hexdigest()[:12]
+
+
+def _migrate(settings: Settings) -> None:
+    """Bring the database up to this Airflow; its first start also makes up its secrets."""
+    from importlib.metadata import version
+
+    home = airflow_home(settings)
+    done = home / f"migrated-{version('apache-airflow')}"
+    if done.exists():
+        return
+    home.mkdir(parents=True, exist_ok=True, mode=0o700)
+    log = home / "migrate.log"
+    environment = {**os.environ, **airflow_environment(settings, settings.airflow.port)}
+    with log.open("ab") as output:
+        migrated = subprocess.run(  # noqa: S603 - the command is ours
+            [_airflow(), "db", "migrate"], stdout=output, stderr=output, env=environment
+        )
+    if migrated.returncode:
+        raise OrchestratorStartFailed(problem="its database cannot be migrated", log=log)
+    done.touch()
+
+
+def _password(settings: Settings) -> str:
+    """The password, made up at the first start: Airflow would write its own into its log."""
+    file = airflow_home(settings) / "simple_auth_manager_passwords.json.generated"
+    if not file.exists():
+        file.touch(mode=0o600)
+        file.write_text(json.dumps({USER: secrets.token_urlsafe(12)}))
+    return str(json.loads(file.read_text())[USER])
+
+
+def _wait_until_healthy(settings: Settings, url: str) -> None:
+    deadline = time.monotonic() + START_SECONDS
+    while unhealthy := _unhealthy(url):
+        dead = [name for name in PARTS if find(settings.lake, name) is None]
+        if dead or time.monotonic() > deadline:
+            problem = f"{', '.join(dead or unhealthy)} did not come up"
+            folder = settings.lake / ".services"
+            raise OrchestratorStartFailed(problem=problem, log=folder / f"{(dead or [API])[0]}.log")
+        time.sleep(0.3)
+
+
+def _unhealthy(url: str) -> list[str]:
+    try:
+        health = httpx.get(f"{url}/api/v2/monitor/health", timeout=10).raise_for_status().json()
+    except httpx.HTTPError:
+        return [API]
+    return [part for part, facts in health.items() if facts["status"] != "healthy"]
+
+
+def _name_engine(sign_in: SignIn) -> None:
+    """Show the engine among Airflow's connections, where a person may point it elsewhere."""
+    with signed_in(sign_in) as client:
+        answer = client.post("/api/v2/connections", json=CONNECTION)
+        if answer.status_code != httpx.codes.CONFLICT:
+            answer.raise_for_status()
+
+
+@contextmanager
+def signed_in(sign_in: SignIn) -> Iterator[httpx.Client]:
+    """A client of Airflow's REST API."""
+    given = {"username": sign_in.user, "password": sign_in.password}
+    with httpx.Client(base_url=sign_in.url, timeout=30) as client:
+        answer = client.post("/auth/token", json=given).raise_for_status()
+        client.headers["Authorization"] = f"Bearer {answer.json()['access_token']}"
+        yield client
