@@ -12,7 +12,7 @@ JAVA := $(if $(JAVA_HOME),$(JAVA_HOME)/bin/java,java)
 # Machines behind a company's proxy carry its certificate where the system looks, not where uv does.
 export UV_SYSTEM_CERTS = true
 
-.PHONY: help setup backfill up down status test check docs bench
+.PHONY: help setup backfill up down status test check browser screenshots docs bench
 
 help:  ## This list
 	@grep -hE '^[a-z]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:[^#]*## /\t/' | expand -t 12
@@ -22,7 +22,7 @@ setup: $(READY)  ## Virtual environment and JARs; skipped when they are there
 backfill: $(READY)  ## Candles from the exchange to gold: make backfill ASSETS=… DAYS=… PROVIDER=…
 	@$(BIN)/lakehouse backfill --assets $(ASSETS) --days $(DAYS) $(if $(PROVIDER),--provider $(PROVIDER))
 
-up: $(READY)  ## Start the engine and the simulated exchange
+up: $(READY)  ## Start Airflow, the engine and the simulated exchange; says how to sign in
 	@$(BIN)/lakehouse up
 
 down: $(READY)  ## Stop what runs for this lake
@@ -31,7 +31,7 @@ down: $(READY)  ## Stop what runs for this lake
 status: $(READY)  ## What runs for this lake
 	@$(BIN)/lakehouse status
 
-test: $(READY) check  ## The whole test suite, checks included
+test: $(READY) check browser  ## The whole test suite, checks included
 	$(BIN)/pytest
 
 check: $(READY)  ## Lint and types; repairs nothing
@@ -39,6 +39,16 @@ check: $(READY)  ## Lint and types; repairs nothing
 	$(BIN)/ruff format --check .
 	$(BIN)/mypy
 	$(BIN)/sqlfluff lint --disable-progress-bar --config dbt/.sqlfluff dbt/models dbt/macros
+
+INSTALL_CHROMIUM := apt-get install --quiet --quiet --yes chromium
+
+browser:
+	@command -v chromium >/dev/null || test "$$(id -u)" != 0 || $(INSTALL_CHROMIUM) >/dev/null 2>&1 \
+		|| { apt-get update --quiet --quiet && $(INSTALL_CHROMIUM) >/dev/null; }
+	@command -v chromium >/dev/null || { echo "The tests need Chromium: install Debian's package chromium." >&2; exit 1; }
+
+screenshots: $(READY) browser  ## The pictures of Airflow's pages in docs/, taken anew
+	LAKEHOUSE_SCREENSHOTS=docs/images $(BIN)/pytest --numprocesses 0 tests/e2e/test_airflow.py -k form
 
 docs: $(READY)  ## Data dictionary from the table registry, dbt's docs from its models
 	$(BIN)/python -m lakehouse.data_dictionary docs/data_dictionary.md

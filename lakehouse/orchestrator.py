@@ -13,7 +13,7 @@ import secrets
 import subprocess
 import sys
 import time
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
@@ -72,9 +72,10 @@ def airflow_home(settings: Settings) -> Path:
 def airflow_environment(settings: Settings, port: int) -> dict[str, str]:
     """What Airflow's own commands need in their environment to work on this lake."""
     url, home = f"http://127.0.0.1:{port}", airflow_home(settings)
-    known = {k: v for k, v in dotenv_values(PROJECT / "conf/airflow/local.env").items() if v}
+    defaults = dotenv_values(PROJECT / "conf" / "airflow" / "local.env")
     return {
-        **known,
+        # As with the lakehouse's own settings, the environment has the last word.
+        **{name: os.environ.get(name, value or "") for name, value in defaults.items()},
         "AIRFLOW_HOME": str(home),
         "AIRFLOW__CORE__DAGS_FOLDER": str(PROJECT / "dags"),
         "AIRFLOW__CORE__PARALLELISM": str(settings.airflow.tasks_at_a_time),
@@ -85,6 +86,15 @@ def airflow_environment(settings: Settings, port: int) -> dict[str, str]:
         # Airflow starts commands of its own by their names.
         "PATH": f"{Path(sys.executable).parent}{os.pathsep}{os.environ.get('PATH', '')}",
     }
+
+
+def run_airflow(settings: Settings, arguments: Sequence[str]) -> int:
+    """Run Airflow's own command line on this lake; its exit code."""
+    _migrate(settings)
+    running = find(settings.lake, API)
+    port = (running and running.port) or settings.airflow.port
+    environment = {**os.environ, **airflow_environment(settings, port)}
+    return subprocess.run([_airflow(), *arguments], env=environment).returncode  # noqa: S603
 
 
 def _airflow() -> str:

@@ -13,6 +13,7 @@ import socket
 import subprocess
 import time
 from collections.abc import Callable
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import asdict, dataclass
 from pathlib import Path
 
@@ -142,8 +143,9 @@ def _names(lake: Path) -> list[str]:
 def stop_all(lake: Path) -> list[Running]:
     """End every service of the lake, and what a killed one left; those that were running."""
     running = running_services(lake)
-    for name in _names(lake):
-        stop(lake, name)
+    with ThreadPoolExecutor() as pool:
+        # Each takes its time to end what it has begun.
+        list(pool.map(lambda name: stop(lake, name), _names(lake)))
     return running
 
 
@@ -152,14 +154,14 @@ def stop(lake: Path, name: str) -> bool:
     noted = _noted(lake, name)
     is_running = noted is not None and _is_alive(noted)
     if noted:
-        _end(_family(noted))
+        _end(family(noted))
         if own := _STARTED.pop(noted.pid, None):
             own.wait()
     _state_file(lake, name).unlink(missing_ok=True)
     return is_running
 
 
-def _family(service: Running) -> list[psutil.Process]:
+def family(service: Running) -> list[psutil.Process]:
     """The service's process, if it lives, and those of its session, which outlive it."""
     if psutil.pid_exists(service.pid) and not _is_same(service):
         return []
@@ -177,10 +179,10 @@ def _session_of(process: psutil.Process) -> int | None:
         return None
 
 
-def _end(family: list[psutil.Process]) -> None:
-    for member in family:
+def _end(processes: list[psutil.Process]) -> None:
+    for member in processes:
         _send(member, signal.SIGTERM)
-    _, alive = psutil.wait_procs(family, timeout=STOP_SECONDS)
+    _, alive = psutil.wait_procs(processes, timeout=STOP_SECONDS)
     for member in alive:
         _send(member, signal.SIGKILL)
     psutil.wait_procs(alive, timeout=STOP_SECONDS)

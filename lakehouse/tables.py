@@ -113,7 +113,7 @@ OPS = (
             *RANGE,
             Column("window_start", "timestamp", "Start of the window, inclusive, UTC"),
             Column("window_end", "timestamp", "End of the window, exclusive, UTC"),
-            Column("status", "string", "landed, quarantined or failed"),
+            Column("status", "string", "landed, quarantined, rejected or failed"),
             Column("served_by", "string", "Provider that answered"),
             Column("batch_id", "string", "Batch the rows came with"),
             Column("run_id", "string", "Run that did it"),

@@ -11,6 +11,8 @@ import httpx
 from lakehouse.settings import Alerts, load_settings
 
 log = logging.getLogger(__name__)
+# It logs the address of each call, and the webhook's is a secret.
+logging.getLogger("httpx").setLevel(logging.WARNING)
 
 
 def task_failed(context: Mapping[str, Any]) -> None:

@@ -42,6 +42,8 @@ def in_lakehouse() -> Iterator[Settings]:
 
     os.environ["TZ"] = "UTC"
     time.tzset()
+    # Airflow wakes it; it would log each failed call with its stack, and more when the task ends.
+    logging.getLogger("pyspark.sql.connect.logging").disabled = True
     _choose_engine()
     try:
         yield load_settings()

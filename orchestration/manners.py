@@ -5,11 +5,12 @@ from __future__ import annotations
 from datetime import timedelta
 from typing import Any
 
-from airflow.sdk import AsyncCallback, DeadlineAlert, DeadlineReference, RetryDecision, RetryPolicy
+from airflow.sdk import AsyncCallback, DeadlineAlert, RetryDecision, RetryPolicy
 
 from lakehouse.errors import EngineError
 from lakehouse.settings import load_settings
 from orchestration.alerts import deadline_missed, task_failed
+from orchestration.deadlines import RunCreated
 
 RETRIES = 3
 ENGINE_SECONDS = 10
@@ -66,10 +67,9 @@ def tags(*layers: str, tier: int) -> list[str]:
 
 
 def deadline() -> DeadlineAlert:
-    """Alerts once when a run takes longer than `airflow.deadline_minutes` from when it was queued:
-    a run for a day long past is not late."""
+    """Alerts once when a run is not done `airflow.deadline_minutes` after it was created."""
     return DeadlineAlert(
-        reference=DeadlineReference.DAGRUN_QUEUED_AT,
+        reference=RunCreated(),
         interval=timedelta(minutes=load_settings().airflow.deadline_minutes),
         callback=AsyncCallback(deadline_missed),
     )

@@ -6,9 +6,11 @@ from typing import ClassVar
 
 from airflow.plugins_manager import AirflowPlugin
 
+from orchestration.deadlines import RunCreated
 from orchestration.timetable import EachDay
 
 
 class LakehousePlugin(AirflowPlugin):
     name = "lakehouse"
+    deadline_references: ClassVar[list[type]] = [RunCreated]
     timetables: ClassVar[list[type]] = [EachDay]

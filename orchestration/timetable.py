@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
-from datetime import timedelta
+from datetime import UTC, datetime, timedelta
 from typing import Any
 
 from airflow.timetables.base import DagRunInfo, DataInterval, TimeRestriction
 from airflow.timetables.interval import CronDataIntervalTimetable
+from pendulum import DateTime
 
 MIDNIGHT = "0 0 * * *"
 
@@ -35,6 +36,13 @@ class EachDay(CronDataIntervalTimetable):
             last_automated_data_interval=last_automated_data_interval, restriction=restriction
         )
         return found and found._replace(run_after=found.run_after + self.due_after)
+
+    def infer_manual_data_interval(self, *, run_after: DateTime) -> DataInterval:
+        """The day that a run by hand is given as its date; while that one lasts, the day before."""
+        start = self._align_to_prev(run_after)
+        if self._get_next(start) > datetime.now(UTC):
+            start = self._get_prev(start)
+        return DataInterval(start=start, end=self._get_next(start))
 
     def serialize(self) -> dict[str, Any]:
         return {}

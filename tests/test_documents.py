@@ -13,17 +13,31 @@ from lakehouse import Lakehouse, errors
 from lakehouse.cli.app import app
 from lakehouse.data_dictionary import data_dictionary
 from lakehouse.errors import LakehouseError
-from lakehouse.settings import PROJECT, Provider, SimulatedExchange, SparkOptions, load_settings
+from lakehouse.settings import (
+    PROJECT,
+    AirflowOptions,
+    Alerts,
+    Provider,
+    SimulatedExchange,
+    SparkOptions,
+    load_settings,
+)
 
 README = PROJECT / "README.md"
 RUNBOOK = PROJECT / "docs" / "runbook.md"
 DECISIONS = sorted((PROJECT / "docs" / "decisions").glob("*.md"))
-PAGES = [README, PROJECT / "CHANGELOG.md", RUNBOOK, *DECISIONS]
+DEPLOY = PROJECT / "docs" / "deploy.md"
+PAGES = [README, PROJECT / "CHANGELOG.md", RUNBOOK, DEPLOY, *DECISIONS]
 FENCE = re.compile(r"^```(\w*)\n(.*?)^```$", re.MULTILINE | re.DOTALL)
 INLINE = re.compile(r"`(lakehouse [^`]+)`")
 PLACEHOLDERS = {"…", "TABLE"}
 # The sections of the settings that variables in the documents reach into.
-SECTIONS = {"SPARK": SparkOptions, "SIMULATED": SimulatedExchange, "PROVIDERS": Provider}
+SECTIONS = {
+    "AIRFLOW": {*AirflowOptions.model_fields, *Alerts.model_fields},
+    "PROVIDERS": {*Provider.model_fields},
+    "SIMULATED": {*SimulatedExchange.model_fields},
+    "SPARK": {*SparkOptions.model_fields},
+}
 
 
 def fenced(page: Path, language: str) -> list[str]:
@@ -58,7 +72,11 @@ def known_options(arguments: list[str]) -> tuple[set[str], list[str]]:
     while hasattr(command, "commands") and rest:
         assert rest[0] in command.commands, f"there is no command {' '.join(arguments)}"
         command, rest = command.commands[rest[0]], rest[1:]
-    return {option for parameter in command.params for option in parameter.opts}, rest
+    return {
+        option
+        for parameter in command.params
+        for option in (*parameter.opts, *parameter.secondary_opts)
+    }, rest
 
 
 @pytest.mark.parametrize("page", [README, RUNBOOK], ids=lambda page: page.name)
@@ -147,7 +165,7 @@ def test_decisions_are_numbered_without_gaps_and_say_what_they_cost() -> None:
 
 @pytest.mark.parametrize("page", PAGES, ids=lambda page: page.name)
 def test_every_file_of_the_tree_that_is_named_exists(page: Path) -> None:
-    folders = r"lakehouse|spark_jobs|dbt|expectations|conf|docs|benchmarks|tests"
+    folders = r"dags|orchestration|lakehouse|spark_jobs|dbt|expectations|conf|docs|benchmarks|tests"
     for name in re.findall(rf"`((?:{folders})/[\w./-]+\.\w+)`", page.read_text()):
         assert (PROJECT / name).exists(), name
 
@@ -159,7 +177,7 @@ def test_every_variable_named_is_a_setting(page: Path) -> None:
         first, *rest = name.split("__")
         assert hasattr(settings, first.lower()), name
         if rest:
-            assert rest[-1].lower() in SECTIONS[first].model_fields, name
+            assert rest[-1].lower() in SECTIONS[first], name
 
 
 def test_the_python_shown_uses_methods_that_exist() -> None:

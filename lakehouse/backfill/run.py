@@ -132,7 +132,7 @@ class Backfill:
         frame = lander.session.read.schema(LANDING_DDL).parquet(*files)
         landing = lander.land(frame, Gate("bronze.raw_market_data", self.settings))
         self._count(ready, landing)
-        self._note(ready, {verdict.batch_id for verdict in landing.quarantined})
+        self._note(ready, _refetched(landing))
         lander.recorder.flush()
         self.watcher.on_landed([item.batch for item in ready], landing)
         for item in ready:
@@ -145,10 +145,10 @@ class Backfill:
         self.result.dead_letters += landing.dead_letters
         self.result.quarantined += landing.quarantined
 
-    def _note(self, ready: list[Ready], quarantined: set[str]) -> None:
+    def _note(self, ready: list[Ready], refetched: dict[str, str]) -> None:
         rows = []
         for item in ready:
-            status = "quarantined" if item.batch.batch_id in quarantined else "landed"
+            status = refetched.get(item.batch.batch_id, "landed")
             rows += [
                 _attempt(
                     item.batch,
@@ -162,6 +162,22 @@ class Backfill:
                 )
             ]
         progress.record(self.settings, rows)
+
+
+def _refetched(landing: Landing) -> dict[str, str]:
+    """By batch_id, the status of batches that the next run fetches again: those that were
+    quarantined, those without one good row, and all with bad rows of an asset whose source was so
+    bad that it was quarantined elsewhere."""
+    doubtful = {verdict.asset_pair for verdict in landing.quarantined}
+    return {
+        verdict.batch_id: "quarantined" if verdict.is_quarantined else "rejected"
+        for verdict in landing.verdicts
+        if verdict.is_quarantined
+        or (
+            verdict.rejected
+            and (verdict.rejected == verdict.rows or verdict.asset_pair in doubtful)
+        )
+    }
 
 
 def _attempt(batch: Batch, window: progress.Interval, **facts: Any) -> dict[str, Any]:

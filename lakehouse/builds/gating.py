@@ -17,6 +17,8 @@ from lakehouse.outcomes import Recorder
 from lakehouse.settings import Settings
 from lakehouse.tables import Table
 
+NAMED = 3  # a person wants to see where they are, not all of them
+
 
 @dataclass(frozen=True, slots=True)
 class Gated:
@@ -66,5 +68,10 @@ def quarantine_error(verdict: BatchVerdict, letters: list[Path]) -> BatchQuarant
         percent=100 * verdict.share,
         tolerance=100 * verdict.tolerance,
         reasons=", ".join(f"{reason} ({n})" for reason, n in verdict.reasons.items()),
-        dead_letters=", ".join(str(letter) for letter in letters),
+        dead_letters=_named([one for one in letters if one.parent.name in verdict.table]),
     )
+
+
+def _named(letters: list[Path]) -> str:
+    named = ", ".join(str(letter) for letter in letters[:NAMED])
+    return named + (f" and {len(letters) - NAMED} more" if len(letters) > NAMED else "")

@@ -42,6 +42,11 @@ app.command("vacuum")(upkeep.vacuum)
 app.add_typer(dlq.app, name="dlq")
 app.command("up")(service.up)
 app.command("down")(service.down)
+app.command(
+    "airflow",
+    context_settings={"allow_extra_args": True, "ignore_unknown_options": True},
+    add_help_option=False,
+)(service.airflow)
 app.command("status")(service.status)
 app.command("doctor")(service.doctor)
 

@@ -16,7 +16,7 @@ from lakehouse.engine.java import java_binary
 from lakehouse.engine.server import JARS
 from lakehouse.errors import LakehouseError
 from lakehouse.exchange import exchange_service
-from lakehouse.orchestrator import ensure_airflow
+from lakehouse.orchestrator import ensure_airflow, run_airflow
 from lakehouse.services import Running
 from lakehouse.settings import Settings, load_settings
 
@@ -51,6 +51,12 @@ def down() -> None:
         say(f"Stopped {service.name} (process {service.pid}).")
     if not stopped:
         say("Nothing was running.")
+
+
+def airflow(context: typer.Context) -> None:
+    """Airflow's own command line on this lake, e.g. lakehouse airflow dags list."""
+    settings = load_settings()
+    raise typer.Exit(run_airflow(settings, context.args))
 
 
 def status(as_json: bool = JSON) -> None:

@@ -119,8 +119,7 @@ class Lake:
 
     def stop(self) -> None:
         """End what runs for this lake."""
-        for service in services.running_services(self.root):
-            services.stop(self.root, service.name)
+        services.stop_all(self.root)
 
 
 def ended(process: subprocess.Popen[str]) -> Ran:
