@@ -48,7 +48,7 @@ browser:
 	@command -v chromium >/dev/null || { echo "The tests need Chromium: install Debian's package chromium." >&2; exit 1; }
 
 screenshots: $(READY) browser  ## The pictures of Airflow's pages in docs/, taken anew
-	LAKEHOUSE_SCREENSHOTS=docs/images $(BIN)/pytest --numprocesses 0 tests/e2e/test_airflow.py -k form
+	LAKEHOUSE_SCREENSHOTS=docs/images $(BIN)/pytest --numprocesses 0 tests/e2e/test_airflow.py -k 'form or corrupted'
 
 docs: $(READY)  ## Data dictionary from the table registry, dbt's docs from its models
 	$(BIN)/python -m lakehouse.data_dictionary docs/data_dictionary.md

@@ -60,7 +60,7 @@ def each_table(table: str) -> None:
 
 
 @dag(
-    schedule=CronTriggerTimetable("0 3 1 * *", timezone="UTC", run_immediately=False),
+    schedule=CronTriggerTimetable("0 3 1 * *", timezone="UTC"),
     start_date=datetime(2020, 1, 1, tzinfo=UTC),
     catchup=False,
     max_active_runs=1,

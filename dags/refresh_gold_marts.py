@@ -25,7 +25,7 @@ from orchestration.stages import stage_group
 
 @dag(
     schedule=AssetOrTimeSchedule(
-        timetable=CronTriggerTimetable("0 * * * *", timezone="UTC", run_immediately=False),
+        timetable=CronTriggerTimetable("0 * * * *", timezone="UTC"),
         assets=AssetAll(*assets_of("silver")),
     ),
     start_date=datetime(2020, 1, 1, tzinfo=UTC),

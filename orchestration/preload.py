@@ -1,6 +1,6 @@
 """What every task would import for itself, imported once: workers are forked from here.
 
-It saves a task two to four seconds of processor time; see benchmarks/RESULTS.md.
+Importing it takes five seconds of processor time.
 """
 
 from __future__ import annotations
