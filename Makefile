@@ -12,7 +12,7 @@ JAVA := $(if $(JAVA_HOME),$(JAVA_HOME)/bin/java,java)
 # Machines behind a company's proxy carry its certificate where the system looks, not where uv does.
 export UV_SYSTEM_CERTS = true
 
-.PHONY: help setup backfill up down status test check browser screenshots docs bench
+.PHONY: help setup backfill up down status test check lock browser screenshots docs bench
 
 help:  ## This list
 	@grep -hE '^[a-z]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:[^#]*## /\t/' | expand -t 12
@@ -39,6 +39,10 @@ check: $(READY)  ## Lint and types; repairs nothing
 	$(BIN)/ruff format --check .
 	$(BIN)/mypy
 	$(BIN)/sqlfluff lint --disable-progress-bar --config dbt/.sqlfluff dbt/models dbt/macros
+
+lock: .venv/.ready  ## Pin what requirements.in asks for in requirements.txt
+	$(BIN)/uv pip compile --quiet --no-header --no-annotate --overrides overrides.txt \
+		requirements.in --output-file requirements.txt
 
 INSTALL_CHROMIUM := apt-get install --quiet --quiet --yes chromium
 

@@ -57,8 +57,8 @@ def ensure_airflow(settings: Settings) -> SignIn:
     _migrate(settings)
     password = _password(settings)
     port = _api(settings).ensure().port or 0
-    for service in _parts(settings, port):
-        service.ensure()
+    for name, arguments in PARTS.items():
+        _part(settings, name, arguments, port).ensure()
     sign_in = SignIn(f"http://127.0.0.1:{port}", USER, password)
     _wait_until_healthy(settings, sign_in.url)
     _name_engine(sign_in)
@@ -113,17 +113,12 @@ def _api(settings: Settings) -> Service:
     return Service(API, kind, settings.lake, command, {}, port=settings.airflow.port)
 
 
-def _parts(settings: Settings, port: int) -> Iterator[Service]:
-    for name, arguments in PARTS.items():
-        command = [_airflow(), *arguments]
-        yield Service(
-            name,
-            _fingerprint(settings, port),
-            settings.lake,
-            lambda _, command=command: command,  # type: ignore[misc]
-            airflow_environment(settings, port),
-            is_listening=False,
-        )
+def _part(settings: Settings, name: str, arguments: list[str], port: int) -> Service:
+    def command(_: int) -> list[str]:
+        return [_airflow(), *arguments]
+
+    kind, environment = _fingerprint(settings, port), airflow_environment(settings, port)
+    return Service(name, kind, settings.lake, command, environment, is_listening=False)
 
 
 def _fingerprint(settings: Settings, port: int) -> str:
@@ -183,9 +178,9 @@ def _unhealthy(url: str) -> list[str]:
 def _name_engine(sign_in: SignIn) -> None:
     """Show the engine among Airflow's connections, where a person may point it elsewhere."""
     with signed_in(sign_in) as client:
-        answer = client.post("/api/v2/connections", json=CONNECTION)
-        if answer.status_code != httpx.codes.CONFLICT:
-            answer.raise_for_status()
+        known = client.get(f"/api/v2/connections/{CONNECTION['connection_id']}")
+        if known.status_code == httpx.codes.NOT_FOUND:
+            client.post("/api/v2/connections", json=CONNECTION).raise_for_status()
 
 
 @contextmanager

@@ -1,6 +1,7 @@
 import os
 import signal
 import sys
+import time
 from pathlib import Path
 
 import psutil
@@ -75,3 +76,42 @@ def test_a_process_that_took_over_the_pid_is_not_taken_for_the_service(lake: Pat
 def test_a_service_that_ends_at_once_is_reported_with_its_log(lake: Path) -> None:
     with pytest.raises(EngineStartFailed, match=r"exit code 3.*sleeper\.log"):
         service(lake, "raise SystemExit(3)").ensure()
+
+
+WITH_CHILD = """
+import subprocess, sys
+child = subprocess.Popen([sys.executable, "-c", "import time; time.sleep(60)"])
+open(sys.argv[2], "w").write(str(child.pid))
+child.wait()
+"""
+
+
+def test_what_a_killed_service_left_behind_is_ended_with_it(lake: Path, tmp_path: Path) -> None:
+    told = tmp_path / "child"
+
+    def command(port: int) -> list[str]:
+        return [sys.executable, "-c", WITH_CHILD, str(port), str(told)]
+
+    parent = Service("sleeper", "test", lake, command, {}, is_listening=False)
+    running = parent.ensure()
+    assert running.port is None
+    while not (told.exists() and told.read_text()):
+        time.sleep(0.05)
+    child = psutil.Process(int(told.read_text()))
+    os.kill(running.pid, signal.SIGKILL)
+    psutil.Process(running.pid).wait(10)
+    assert child.is_running()
+    assert services.stop_all(lake) == []
+    assert not child.is_running()
+
+
+def test_the_port_asked_for_is_taken_unless_it_is_not_free(lake: Path) -> None:
+    wanted = Service("sleeper", "test", lake, service(lake).command, {})
+    port = wanted.ensure().port
+    assert port
+    services.stop(lake, "sleeper")
+    again = Service("sleeper", "test", lake, service(lake).command, {}, port=port)
+    assert again.ensure().port == port
+    with_taken = Service("other", "test", lake, service(lake).command, {}, port=port)
+    assert with_taken.ensure().port != port
+    services.stop(lake, "other")

@@ -126,6 +126,14 @@ def _lake(settings: Settings) -> dict[str, object]:
 
 
 def _versions() -> dict[str, object]:
-    names = ("pyspark", "delta-spark", "deltalake", "pysail", "dbt-core", "great-expectations")
+    names = (
+        "pyspark",
+        "delta-spark",
+        "deltalake",
+        "pysail",
+        "dbt-core",
+        "great-expectations",
+        "apache-airflow",
+    )
     found = (f"{name} {importlib.metadata.version(name)}" for name in names)
     return _check("versions", True, ", ".join(found))
