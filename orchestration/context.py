@@ -12,7 +12,11 @@ from datetime import datetime, timedelta
 from typing import Any
 
 from airflow.sdk import get_current_context
-from airflow.sdk.exceptions import AirflowException, AirflowFailException, AirflowRuntimeError
+from airflow.sdk.exceptions import (
+    AirflowException,
+    AirflowFailException,
+    AirflowNotFoundException,
+)
 
 from lakehouse.errors import (
     BatchQuarantined,
@@ -68,8 +72,8 @@ def _choose_engine() -> None:
 
     try:
         host = Connection.get(CONNECTION).host
-    except AirflowRuntimeError:
-        return  # there is no such connection
+    except AirflowNotFoundException:
+        return
     if host:
         os.environ["SPARK_REMOTE"] = SparkConnectHook(CONNECTION).get_connection_url()
 
