@@ -72,8 +72,9 @@ class Recorder:
         ops.append(self.settings, "ops.quality_results", results)
 
     def write_data_docs(self) -> Path | None:
-        """GX's pages of what the run's gates found; the path of their index."""
-        if not self.verdicts:
+        """GX's pages of what the run's gates found, where they are wanted; the path of their
+        index."""
+        if not (self.verdicts and self.settings.data_docs):
             return None
         return write_data_docs(self.verdicts, self.settings.lake, self.run_id)
 

@@ -150,6 +150,7 @@ class Settings(BaseSettings):
     assets: dict[str, Asset]
     retention_hours: float = Field(default=720, ge=0)
     tolerance: float = Field(default=0.10, ge=0, le=1)
+    data_docs: bool = True
     quarantine_from_rows: int = Field(default=3, ge=1)
 
     @field_validator("assets", mode="before")

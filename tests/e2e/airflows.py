@@ -29,6 +29,7 @@ SETTINGS = {
         "120" if "LAKEHOUSE_SCREENSHOTS" in os.environ else "0.1"
     ),
     "LAKEHOUSE__AIRFLOW__ALERTS__NOTIFIER": "webhook",
+    "AIRFLOW__SCHEDULER__SCHEDULER_IDLE_SLEEP_TIME": "0.2",
     "AIRFLOW__CORE__DAGS_ARE_PAUSED_AT_CREATION": "True",
 }
 ENDED = ("success", "failed")

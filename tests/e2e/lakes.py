@@ -62,7 +62,11 @@ class Lake:
             for name, value in os.environ.items()
             if not name.startswith("LAKEHOUSE__") and name != "SPARK_REMOTE"
         }
-        own = {"LAKEHOUSE__ROOT": str(self.root), "LAKEHOUSE__ENGINE": self.engine}
+        own = {
+            "LAKEHOUSE__ROOT": str(self.root),
+            "LAKEHOUSE__ENGINE": self.engine,
+            "LAKEHOUSE__DATA_DOCS": "false",  # a fifth of a short run's time
+        }
         return {**inherited, **own, **self.extra}
 
     def start(self, *arguments: str, **extra: str) -> subprocess.Popen[str]:

@@ -21,7 +21,7 @@ pytestmark = pytest.mark.e2e
 KILLS = 20
 WHAT = ("--assets", "BTCUSD,ETHUSD", "--from", "2026-03-02", "--to", "2026-03-04", "--json")
 # Several windows and landings, so that a kill finds some of them done.
-HOW = ("--window", "6h")
+HOW = ("--window", "6h", "--timeframes", "5m,1h,1d")
 STATE = (*{name.split(".")[0] for name in (*BRONZE, *BUILT)}, "ops", "landing", "staging", "dlq")
 
 

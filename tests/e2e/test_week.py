@@ -21,7 +21,7 @@ MINUTES = {"5m": 5, "15m": 15, "1h": 60, "4h": 240, "1d": 1440}
 def week(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Lake]:
     """The whole week, landed at once."""
     with new_lake(tmp_path_factory.mktemp("week") / "lake") as lake:
-        report = lake.backfill(*BOTH, *WEEK)
+        report = lake.backfill(*BOTH, *WEEK, LAKEHOUSE__DATA_DOCS="true")
         assert report["rows_new"] == 2 * CANDLES_AN_ASSET
         yield lake
 
@@ -35,6 +35,11 @@ def test_a_week_of_two_assets_lands_exactly_its_candles(week: Lake) -> None:
     keys = ["asset_pair", "timeframe", "timestamp"]
     assert landed.unique(keys).height == landed.height
     assert week.frame("silver.market_data_enriched").unique(keys).height == landed.height
+
+
+def test_the_run_has_its_pages_of_what_the_gates_found(week: Lake) -> None:
+    index = (week.root / "data_docs" / "index.html").read_text()
+    assert "gold.mart_daily_metrics" in index
 
 
 def test_running_it_again_lands_none_fetches_none_and_changes_no_table(week: Lake) -> None:
