@@ -6,6 +6,7 @@ another order by runs side by side, and may be killed: the one that comes next m
 
 from __future__ import annotations
 
+import structlog
 from pyspark.sql import SparkSession
 
 from lakehouse import ops
@@ -16,6 +17,9 @@ from lakehouse.builds.states import States, common, note, put_back, table_states
 from lakehouse.errors import BatchQuarantined
 from lakehouse.outcomes import Recorder
 from lakehouse.settings import Settings
+from lakehouse.tables import Table, table_named
+
+log = structlog.get_logger(__name__)
 
 
 def is_stage_up_to_date(settings: Settings, stage: Stage) -> bool:
@@ -63,6 +67,7 @@ def gate_stage(
 
 
 def _write(builder: Builder, stage: Stage) -> None:
+    _settle(builder, _read_by(stage))
     settings, new, states = builder.settings, builder.new, table_states(builder.settings)
     taken_in, present = _taken_in(settings, stage, states), _present(settings, stage, states)
     new.arrivals = find_arrivals(settings, taken_in or {}, present)
@@ -79,6 +84,21 @@ def _write(builder: Builder, stage: Stage) -> None:
     note(settings, stage, "written", new.build_id, present, new.built_at, before)
 
 
+def _settle(builder: Builder, tables: list[Table]) -> None:
+    """Gate what waits in the tables, so that nobody reads what a gate might still refuse.
+
+    A refusal is told to whoever wrote it: its own gate finds it put back, and tries it again.
+    """
+    try:
+        _gate(builder, tables, table_states(builder.settings))
+    except BatchQuarantined as refusal:
+        log.warning("refused_before_it_was_read", problem=str(refusal))
+
+
+def _read_by(stage: Stage) -> list[Table]:
+    return [table_named(name) for name in sorted({name for t in stage for name in t.reads})]
+
+
 def _news(settings: Settings, stage: Stage, states: States) -> list[Arrival]:
     taken_in, present = _taken_in(settings, stage, states), _present(settings, stage, states)
     return find_arrivals(settings, taken_in or {}, present)
@@ -93,10 +113,10 @@ def _taken_in(settings: Settings, stage: Stage, states: States) -> Versions | No
 
 def _present(settings: Settings, stage: Stage, states: States) -> Versions:
     """The bronze versions that passed the gates of all that the stage reads."""
-    read = {name for table in stage for name in table.reads}
+    read = _read_by(stage)
     if not read:
         return bronze_versions(settings)
-    return common([states[name].gated or {} for name in sorted(read)])
+    return common([states[table.full_name].gated or {} for table in read])
 
 
 def _gate(builder: Builder, stage: Stage, states: States) -> None:

@@ -13,10 +13,11 @@ from lakehouse.builds import Build, gate_stage, write_stage
 from lakehouse.errors import BatchQuarantined
 from lakehouse.outcomes import Recorder
 from lakehouse.tables import stages
-from tests.builds.lakes import BUILT, ENRICHED, Lake, NewLake, assert_same_tables
+from tests.builds.lakes import BUILT, ENRICHED, TECHNICAL, Lake, NewLake, assert_same_tables
 from tests.builds.market import END, closed_by
 
 FIRST = stages()[0]
+ASSETS = ("BTCUSD", "ETHUSD")
 
 
 def write(lake: Lake, stage: int = 0) -> Build:
@@ -116,6 +117,26 @@ def test_a_refused_stage_is_put_back_to_before_its_first_write(
             gate(copy)
         assert copy.rows(ENRICHED).equals(before[ENRICHED])
     assert write(copy, 1).arrivals == []
+
+
+def test_nobody_reads_what_a_gate_might_still_refuse(copy: Lake, candles: pl.DataFrame) -> None:
+    days = {asset: candles.filter(asset_pair=asset, timeframe="1h").tail(24) for asset in ASSETS}
+    good, bad = (
+        rows.with_columns(pl.col("timestamp").dt.offset_by("1d")) for rows in days.values()
+    )
+    copy.land(good)
+    write(copy)
+    gate(copy)
+    # Another run has written its own rows by the time that this one goes on to gold.
+    copy.land(bad.with_columns(high=pl.col("low") * 0.9))
+    write(copy)
+    write(copy, 2)
+    gate(copy, 2)
+    for table in (ENRICHED, TECHNICAL):
+        new = copy.rows(table).filter(pl.col("timestamp") >= END)
+        assert new["asset_pair"].to_list() == [good["asset_pair"][0]] * 24
+    with pytest.raises(BatchQuarantined, match=r"24 of 24 rows.*high < low"):
+        gate(copy)
 
 
 def test_a_stage_that_reads_bronze_is_written_slice_by_slice(

@@ -66,20 +66,19 @@ class Airflow:
         return {run["dag_run_id"]: run["state"] for run in found}
 
     def first_run(self, dag_id: str, seconds: float = 30) -> str:
-        """Wait for the only run of a DAG; its id."""
+        """Wait until the DAG has a run; its id."""
         deadline = time.monotonic() + seconds
         while not (runs := self.runs(dag_id)):
             assert time.monotonic() < deadline
             time.sleep(0.2)
-        (run_id,) = runs
-        return run_id
+        return min(runs)
 
     def wait(self, dag_id: str, run_id: str, seconds: float = 180) -> str:
         """Wait until the run has ended; how it did."""
         deadline = time.monotonic() + seconds
         while (state := self.runs(dag_id)[run_id]) not in ENDED:
             assert time.monotonic() < deadline, self.states(dag_id, run_id)
-            time.sleep(0.5)
+            time.sleep(1)
         return state
 
     def wait_for_backfill(self, dag_id: str, seconds: float = 60) -> None:
@@ -90,7 +89,7 @@ class Airflow:
             for backfill in self.ask("GET", f"/backfills?dag_id={dag_id}")["backfills"]
         ):
             assert time.monotonic() < deadline
-            time.sleep(0.5)
+            time.sleep(1)
 
     def tasks(self, dag_id: str, run_id: str) -> list[dict[str, Any]]:
         path = f"/dags/{dag_id}/dagRuns/{quote(run_id, safe='')}/taskInstances"
@@ -143,5 +142,5 @@ def running_airflow(root: Path) -> Iterator[Airflow]:
         deadline = time.monotonic() + 60
         while airflow.ask("GET", "/dags")["total_entries"] < 5:
             assert time.monotonic() < deadline, airflow.ask("GET", "/importErrors")
-            time.sleep(0.5)
+            time.sleep(1)
         yield airflow
