@@ -1,7 +1,7 @@
 """One warm engine of each kind for the whole run; each test gets a lake of its own on it.
 
-The run has two processes. All tests on Spark are in the same one, and the tests of a file are, for
-they share what is costly to make.
+The run has three processes, for many tests wait for a service. All tests on Spark are in the same
+one, and the tests of a file are, for they share what is costly to make.
 """
 
 from __future__ import annotations

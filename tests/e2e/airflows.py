@@ -12,6 +12,8 @@ from pathlib import Path
 from typing import Any
 from urllib.parse import quote
 
+import httpx
+
 from lakehouse.orchestrator import SignIn, signed_in
 from lakehouse.simulated.running import RunningExchange, running_exchange
 from tests.e2e.lakes import Lake, Ran, new_lake
@@ -29,7 +31,6 @@ SETTINGS = {
         "120" if "LAKEHOUSE_SCREENSHOTS" in os.environ else "0.1"
     ),
     "LAKEHOUSE__AIRFLOW__ALERTS__NOTIFIER": "webhook",
-    "AIRFLOW__SCHEDULER__SCHEDULER_IDLE_SLEEP_TIME": "0.2",
     "AIRFLOW__CORE__DAGS_ARE_PAUSED_AT_CREATION": "True",
 }
 ENDED = ("success", "failed")
@@ -43,13 +44,13 @@ class Airflow:
     exchange: RunningExchange
     webhook: Webhook
     sign_in: SignIn
+    client: httpx.Client
 
     def ask(self, method: str, path: str, body: Any = None) -> Any:
         """An answer of the REST API, which must be a good one."""
-        with signed_in(self.sign_in) as client:
-            answer = client.request(method, f"/api/v2{path}", json=body)
-            assert answer.is_success, answer.text
-            return answer.json()
+        answer = self.client.request(method, f"/api/v2{path}", json=body)
+        assert answer.is_success, answer.text
+        return answer.json()
 
     def unpause(self, dag_id: str) -> None:
         self.ask("PATCH", f"/dags/{dag_id}", {"is_paused": False})
@@ -65,7 +66,7 @@ class Airflow:
         found = self.ask("GET", f"/dags/{dag_id}/dagRuns?limit=50")["dag_runs"]
         return {run["dag_run_id"]: run["state"] for run in found}
 
-    def first_run(self, dag_id: str, seconds: float = 30) -> str:
+    def first_run(self, dag_id: str, seconds: float = 120) -> str:
         """Wait until the DAG has a run; its id."""
         deadline = time.monotonic() + seconds
         while not (runs := self.runs(dag_id)):
@@ -73,7 +74,7 @@ class Airflow:
             time.sleep(0.2)
         return min(runs)
 
-    def wait(self, dag_id: str, run_id: str, seconds: float = 180) -> str:
+    def wait(self, dag_id: str, run_id: str, seconds: float = 600) -> str:
         """Wait until the run has ended; how it did."""
         deadline = time.monotonic() + seconds
         while (state := self.runs(dag_id)[run_id]) not in ENDED:
@@ -81,7 +82,7 @@ class Airflow:
             time.sleep(1)
         return state
 
-    def wait_for_backfill(self, dag_id: str, seconds: float = 60) -> None:
+    def wait_for_backfill(self, dag_id: str, seconds: float = 180) -> None:
         """Wait until Airflow has noticed that the backfill of a DAG is done."""
         deadline = time.monotonic() + seconds
         while any(
@@ -138,9 +139,11 @@ def running_airflow(root: Path) -> Iterator[Airflow]:
             **SETTINGS,
         ) as lake,
     ):
-        airflow = Airflow(lake, exchange, webhook, sign_in_of(lake.run("up")))
-        deadline = time.monotonic() + 60
-        while airflow.ask("GET", "/dags")["total_entries"] < 5:
-            assert time.monotonic() < deadline, airflow.ask("GET", "/importErrors")
-            time.sleep(1)
-        yield airflow
+        sign_in = sign_in_of(lake.run("up"))
+        with signed_in(sign_in) as client:
+            airflow = Airflow(lake, exchange, webhook, sign_in, client)
+            deadline = time.monotonic() + 180
+            while airflow.ask("GET", "/dags")["total_entries"] < 5:
+                assert time.monotonic() < deadline, airflow.ask("GET", "/importErrors")
+                time.sleep(1)
+            yield airflow

@@ -20,7 +20,7 @@ from lakehouse.dead_letters import list_dead_letters
 from lakehouse.timeframes import TIMEFRAMES
 
 COMMAND = str(Path(sys.executable).with_name("lakehouse"))
-HANGS_AFTER = 240
+HANGS_AFTER = 480
 BRONZE = tuple(f"bronze.raw_market_data_{timeframe}" for timeframe in TIMEFRAMES)
 BUILT = (
     "silver.market_data_enriched",
