@@ -26,6 +26,7 @@ from lakehouse.settings import load_settings
 from lakehouse.timeframes import TIMEFRAMES
 from orchestration.assets import assets_of
 from orchestration.context import in_lakehouse, run_name
+from orchestration.forms import moment
 from orchestration.landing import each_asset
 from orchestration.manners import default_args, tags
 from orchestration.upkeep import report
@@ -58,20 +59,8 @@ PARAMS = {
         title="Days",
         description="The last so many complete UTC days. Not heeded where From is given.",
     ),
-    "from": Param(
-        None,
-        type=["null", "string"],
-        format="date-time",
-        title="From",
-        description="First moment, UTC, inclusive. Takes the place of Days.",
-    ),
-    "to": Param(
-        None,
-        type=["null", "string"],
-        format="date-time",
-        title="To",
-        description="Last moment, UTC, exclusive; now, where it is empty. Needs From.",
-    ),
+    "from": moment("From", "First moment, UTC, inclusive. Takes the place of Days."),
+    "to": moment("To", "Last moment, UTC, exclusive; now, where it is empty. Needs From."),
     "provider": Param(
         SETTINGS.provider,
         type="string",

@@ -25,6 +25,7 @@ from airflow.sdk import Param, dag, get_current_context, task
 from lakehouse.tables import registry
 from orchestration.assets import assets_of
 from orchestration.context import in_lakehouse
+from orchestration.forms import moment
 from orchestration.manners import default_args, tags
 
 GATED = [name for name in registry() if not name.startswith("ops.")]
@@ -49,13 +50,7 @@ PARAMS = {
         title="Reason",
         description="Only letters with this in a reason, e.g. high < low.",
     ),
-    "since": Param(
-        None,
-        type=["null", "string"],
-        format="date-time",
-        title="Since",
-        description="Only letters written from this moment on, UTC.",
-    ),
+    "since": moment("Since", "Only letters written from this moment on, UTC."),
     "limit": Param(
         100,
         type="integer",

@@ -17,6 +17,7 @@ from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
+from typing import IO
 
 import httpx
 from dotenv import dotenv_values
@@ -93,8 +94,16 @@ def run_airflow(settings: Settings, arguments: Sequence[str]) -> int:
     _migrate(settings)
     running = find(settings.lake, API)
     port = (running and running.port) or settings.airflow.port
+    return _run(settings, arguments, port)
+
+
+def _run(
+    settings: Settings, arguments: Sequence[str], port: int, output: IO[bytes] | None = None
+) -> int:
     environment = {**os.environ, **airflow_environment(settings, port)}
-    return subprocess.run([_airflow(), *arguments], env=environment).returncode  # noqa: S603
+    return subprocess.run(  # noqa: S603 - the command is ours
+        [_airflow(), *arguments], stdout=output, stderr=output, env=environment
+    ).returncode
 
 
 def _airflow() -> str:
@@ -109,7 +118,7 @@ def _api(settings: Settings) -> Service:
         place = ["--host", "127.0.0.1", "--port", str(port), "--workers", "1"]
         return ["env", *named, _airflow(), "api-server", *place]
 
-    kind = _fingerprint(settings, 0)
+    kind = _fingerprint(settings, airflow_environment(settings, 0))
     return Service(API, kind, settings.lake, command, {}, port=settings.airflow.port)
 
 
@@ -117,13 +126,14 @@ def _part(settings: Settings, name: str, arguments: list[str], port: int) -> Ser
     def command(_: int) -> list[str]:
         return [_airflow(), *arguments]
 
-    kind, environment = _fingerprint(settings, port), airflow_environment(settings, port)
+    environment = airflow_environment(settings, port)
+    kind = _fingerprint(settings, environment)
     return Service(name, kind, settings.lake, command, environment, is_listening=False)
 
 
-def _fingerprint(settings: Settings, port: int) -> str:
+def _fingerprint(settings: Settings, environment: dict[str, str]) -> str:
     """Changes with anything that a running process would not notice."""
-    known = f"{settings.model_dump_json()} {airflow_environment(settings, port)}"
+    known = f"{settings.model_dump_json()} {environment}"
     return hashlib.sha256(known.encode()).hexdigest()[:12]
 
 
@@ -137,12 +147,9 @@ def _migrate(settings: Settings) -> None:
         return
     home.mkdir(parents=True, exist_ok=True, mode=0o700)
     log = home / "migrate.log"
-    environment = {**os.environ, **airflow_environment(settings, settings.airflow.port)}
     with log.open("ab") as output:
-        migrated = subprocess.run(  # noqa: S603 - the command is ours
-            [_airflow(), "db", "migrate"], stdout=output, stderr=output, env=environment
-        )
-    if migrated.returncode:
+        code = _run(settings, ["db", "migrate"], settings.airflow.port, output)
+    if code:
         raise OrchestratorStartFailed(problem="its database cannot be migrated", log=log)
     done.touch()
 

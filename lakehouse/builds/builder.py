@@ -66,6 +66,9 @@ class Builder:
     def gate(self, stage: Stage) -> None:
         """Gate what the stage's tables got since they were gated. Raises BatchQuarantined."""
         register_tables(self.session, self.settings)
+        self._gate(stage)
+
+    def _gate(self, stage: Stage) -> None:
         # Each gate mostly waits for the engine.
         with ThreadPoolExecutor(len(stage)) as pool:
             for table, gated in zip(stage, pool.map(self._gate_table, stage), strict=True):
@@ -84,7 +87,7 @@ class Builder:
         variables = self._variables(part, stages, is_first)
         for stage in stages:
             self._transform(stage, is_first, variables)
-            self.gate(stage)
+            self._gate(stage)
         for stage in stages:
             for table in stage:
                 self.gated_until[table.full_name] = self.new.built_at
