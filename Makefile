@@ -71,6 +71,6 @@ bench: $(READY)  ## Timings, side by side; see benchmarks/RESULTS.md
 .cache/jars/.ready: conf/ivy.xml .venv/.ready
 	@$(BIN)/python -W ignore -m lakehouse.engine.java
 	@mkdir -p .cache
-	$(JAVA) -jar $(IVY) -ivy conf/ivy.xml -cache .cache/ivy -types jar -error \
-		-retrieve '.cache/jars/[artifact]-[revision].[ext]' > .cache/ivy.log
+	$(JAVA) -jar $(IVY) -ivy conf/ivy.xml -cache .cache/ivy -types jar bundle -error \
+		-retrieve '.cache/jars/[conf]/[artifact]-[revision].[ext]' > .cache/ivy.log
 	@touch $@

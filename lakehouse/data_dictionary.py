@@ -14,7 +14,7 @@ from lakehouse.tables import Table, registry
 
 HEAD = """# Data dictionary
 
-Written by `make docs` from the table registry; change `lakehouse/tables.py` or the `.yml` beside a
+Written by `make docs` from the table registry; change `lakehouse/tables/` or the `.yml` beside a
 dbt model, not this page. Times are UTC. The six bronze candle tables differ in timeframe only.
 """
 

@@ -3,13 +3,16 @@
 LakehouseError
 ├── UsageError                 the request is wrong; nothing ran (exit code 2)
 │   ├── InvalidSetting
-│   ├── UnknownAsset, UnknownTimeframe, UnknownProvider, UnknownTable
+│   ├── UnknownAsset, UnknownTimeframe, UnknownProvider, UnknownTable, UnknownStream
 │   ├── InvalidWindow, InvalidFilter, InvalidQuery, InvalidRetention
 │   └── NothingToResume
 ├── EngineError
 │   ├── JavaMissing, JarsMissing
 │   └── EngineStartFailed, EngineUnreachable, EngineLost
 ├── OrchestratorStartFailed
+├── StreamError
+│   ├── BrokerStartFailed, BrokerUnreachable, TopicDiffers
+│   └── StreamStartFailed, StreamFailed
 ├── SourceError                a provider or a file did not give its rows
 │   ├── SourceUnavailable, RateLimited, BadAnswer, RequestRefused
 │   ├── CircuitOpen, NoHistory, AllSourcesFailed, FetchCancelled
@@ -83,6 +86,10 @@ class UnknownTable(UsageError):
     template = "There is no table {table}. Tables in this lakehouse: {known}."
 
 
+class UnknownStream(UsageError):
+    template = "There is no stream {stream}. Streams: {known}."
+
+
 class InvalidWindow(UsageError):
     template = "The time range is wrong: {problem}."
 
@@ -132,6 +139,33 @@ class EngineLost(EngineError):
 
 class OrchestratorStartFailed(LakehouseError):
     template = "Airflow did not start: {problem}. Its log: {log}"
+
+
+class StreamError(LakehouseError):
+    pass
+
+
+class BrokerStartFailed(StreamError):
+    template = "The Kafka broker did not start: {problem}. Its log: {log}"
+
+
+class BrokerUnreachable(StreamError):
+    template = "The Kafka broker at {servers} cannot be used: {problem}."
+
+
+class TopicDiffers(StreamError):
+    template = (
+        "Topic {topic} is not as the settings want it: {differences}. Change the settings, or the "
+        "topic with Kafka's own tools; the lakehouse alters no topic."
+    )
+
+
+class StreamStartFailed(StreamError):
+    template = "Stream {stream} did not start: {problem}. Its log: {log}"
+
+
+class StreamFailed(StreamError):
+    template = "Stream {stream} stopped: {problem}"
 
 
 class SourceError(LakehouseError):

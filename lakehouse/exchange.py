@@ -14,7 +14,11 @@ NAME = "exchange"
 def exchange_service(settings: Settings) -> Service:
     """How the lake's simulated exchange is started; its kind says which faults it plays."""
     faults = settings.simulated.model_dump(mode="json")
-    environment = {f"LAKEHOUSE__SIMULATED__{name.upper()}": str(faults[name]) for name in faults}
+    environment = {
+        f"LAKEHOUSE__SIMULATED__{name.upper()}": str(value)
+        for name, value in faults.items()
+        if value is not None
+    }
 
     def command(port: int) -> list[str]:
         return [sys.executable, "-m", "lakehouse.simulated", "--port", str(port)]

@@ -29,6 +29,7 @@ from lakehouse.landing import Lander, sweep
 from lakehouse.outcomes import Recorder
 from lakehouse.settings import Settings
 from lakehouse.sources import Sources
+from lakehouse.streams.rows import MESSAGE_SCHEMAS
 from lakehouse.tables import table_named
 
 
@@ -175,7 +176,11 @@ def replay_dead_letters(
     lander = Lander(session, settings, recorder)
 
     def land(table: str, judged: gate.Judgement) -> None:
-        if table.startswith("bronze."):
+        if table in MESSAGE_SCHEMAS:
+            from lakehouse.streams.mended import land_mended
+
+            land_mended(session, settings, table, judged.rows)
+        elif table.startswith("bronze."):
             lander.publish(judged)
         else:
             known = table_named(table)

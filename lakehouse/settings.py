@@ -31,7 +31,7 @@ from lakehouse.errors import InvalidSetting, UnknownAsset, UnknownProvider
 PROJECT = Path(__file__).resolve().parents[1]
 Dialect = Literal["binance", "coinbase", "kraken", "alpha_vantage", "oanda"]
 TimeframeName = Literal["1m", "5m", "15m", "1h", "4h", "1d"]
-SECRET_FIELDS = {"api_key", "token", "webhook_url"}
+SECRET_FIELDS = {"api_key", "token", "webhook_url", "sasl_password", "ssl_key_password"}
 
 
 class Asset(BaseModel):
@@ -118,12 +118,104 @@ class AirflowOptions(BaseModel):
     alerts: Alerts = Alerts()
 
 
+class Topic(BaseModel):
+    """A Kafka topic as it is created, and as it must be found."""
+
+    model_config = ConfigDict(extra="forbid", frozen=True)
+
+    name: str
+    partitions: int = Field(default=2, gt=0)
+    retention_hours: float = Field(default=168, gt=0)
+    compression: Literal["snappy", "lz4", "zstd", "gzip", "none"] = "snappy"
+
+
+class KafkaOptions(BaseModel):
+    """The broker: an embedded one unless `bootstrap_servers` names another.
+
+    The security settings go to every client as they are. `profile` decides how many copies a topic
+    has: one where the broker is embedded, three of which two must be in sync in production.
+    """
+
+    model_config = ConfigDict(extra="forbid", frozen=True)
+
+    bootstrap_servers: str | None = None
+    port: int = Field(default=9092, ge=0, le=65535)
+    heap: str = Field(default="512m", pattern=r"^\d+[kmg]$")
+    profile: Literal["embedded", "production"] = "embedded"
+    trades: Topic = Topic(name="stock-trades")
+    prices: Topic = Topic(name="sentinance.prices")
+    security_protocol: Literal["PLAINTEXT", "SSL", "SASL_PLAINTEXT", "SASL_SSL"] = "PLAINTEXT"
+    sasl_mechanism: Literal["PLAIN", "SCRAM-SHA-256", "SCRAM-SHA-512"] | None = None
+    sasl_username: str | None = None
+    sasl_password: SecretStr | None = None
+    ssl_ca_location: Path | None = None
+    ssl_certificate_location: Path | None = None
+    ssl_key_location: Path | None = None
+    ssl_key_password: SecretStr | None = None
+
+
+class TradeFeed(BaseModel):
+    """The websocket that trades come from: Finnhub's, or the simulated exchange's without a URL."""
+
+    model_config = ConfigDict(extra="forbid", frozen=True)
+
+    url: str | None = None
+    token: SecretStr | None = None
+    symbols: tuple[str, ...] = ("BINANCE:BTCUSDT", "BINANCE:ETHUSDT")
+    backoff_seconds: float = Field(default=0.5, gt=0)
+    longest_backoff_seconds: float = Field(default=30, gt=0)
+    silence_seconds: float = Field(default=60, gt=0)
+    metrics_port: int = Field(default=8000, ge=0, le=65535)
+
+
+class TickerPoll(BaseModel):
+    """Which tickers are asked for, of whom and how often.
+
+    `exchanges` are providers whose dialect has tickers; `simulated` means the embedded exchange in
+    each of the three dialects.
+    """
+
+    model_config = ConfigDict(extra="forbid", frozen=True)
+
+    exchanges: tuple[str, ...] = ("simulated",)
+    assets: tuple[str, ...] = ("BTCUSD", "ETHUSD")
+    every_seconds: float = Field(default=5, gt=0)
+    metrics_port: int = Field(default=8001, ge=0, le=65535)
+
+
+class StreamOptions(BaseModel):
+    """How the streams from Kafka into the lake run; `watched` are kept alive by Airflow."""
+
+    model_config = ConfigDict(extra="forbid", frozen=True)
+
+    watched: tuple[Literal["trades", "prices"], ...] = ()
+    batch_seconds: float = Field(default=5, ge=1)
+    batch_messages: int = Field(default=500_000, gt=0)
+    watermark_minutes: float = Field(default=10, ge=0)
+    outlier_sigmas: float = Field(default=3, gt=0)
+    outlier_minutes: int = Field(default=10, gt=0)
+    impute_quiet_minutes: bool = False
+    compact_every_minutes: float = Field(default=10, gt=0)
+    metrics_port: int = Field(default=8002, ge=0, le=65535)
+    trade_feed: TradeFeed = TradeFeed()
+    ticker_poll: TickerPoll = TickerPoll()
+
+
 class SimulatedExchange(BaseModel):
-    """Faults the embedded exchange plays on request: shares of answers or of candles, 0 to 1."""
+    """Faults the embedded exchange plays on request: shares of answers or of candles, 0 to 1.
+
+    Its trade feed sends `trades_per_second`, or plays a recording; see simulated/trade_feed.py.
+    """
 
     model_config = ConfigDict(extra="forbid", frozen=True)
 
     seed: int = 7
+    trades_per_second: float = Field(default=20, ge=0, le=100_000)
+    recording: Path | None = None
+    malformed_frames: float = Field(default=0, ge=0, le=1)
+    bad_trades: float = Field(default=0, ge=0, le=1)
+    disconnect_seconds: float = Field(default=0, ge=0)
+    resend_seconds: float = Field(default=0, ge=0)
     server_errors: float = Field(default=0, ge=0, le=1)
     rate_limits: float = Field(default=0, ge=0, le=1)
     slow_answers: float = Field(default=0, ge=0, le=1)
@@ -142,6 +234,8 @@ class Settings(BaseSettings):
     backfill: BackfillDefaults = BackfillDefaults()
     build: BuildOptions = BuildOptions()
     airflow: AirflowOptions = AirflowOptions()
+    kafka: KafkaOptions = KafkaOptions()
+    streams: StreamOptions = StreamOptions()
     simulated: SimulatedExchange = SimulatedExchange()
     provider_preference: tuple[str, ...]
     provider: str = "simulated"

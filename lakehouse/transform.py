@@ -58,6 +58,8 @@ def preload() -> None:
     """Import dbt, so that the first build need not wait for it."""
     # It decides about telemetry when it is imported.
     os.environ.setdefault("DBT_SEND_ANONYMOUS_USAGE_STATS", "false")
+    # Six times a build it would describe the project in a file that nobody reads.
+    os.environ.setdefault("DBT_WRITE_JSON", "false")
     importlib.import_module("dbt.cli.main")
 
 

@@ -18,5 +18,6 @@ def asset(table: Table) -> Asset:
 
 
 def assets_of(*layers: str) -> list[Asset]:
-    """Every table of those layers."""
-    return [asset(table) for table in registry().values() if table.layer in layers]
+    """Every table of those layers that candles fill. A stream's are never done, so nobody waits."""
+    tables = [table for table in registry().values() if table.layer in layers]
+    return [asset(table) for table in tables if not table.is_streamed]

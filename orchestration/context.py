@@ -63,6 +63,18 @@ def in_lakehouse() -> Iterator[Settings]:
         raise
 
 
+@contextmanager
+def without_airflow() -> Iterator[None]:
+    """Hide Airflow's variables from what is started here and outlives the task: they speak of this
+    task alone, and some are secrets."""
+    names = [name for name in os.environ if name.lstrip("_").startswith("AIRFLOW_")]
+    hidden = {name: os.environ.pop(name) for name in names}
+    try:
+        yield
+    finally:
+        os.environ.update(hidden)
+
+
 def _choose_engine() -> None:
     """SPARK_REMOTE first, then the host of Airflow's connection, else the lake's own engine."""
     if "SPARK_REMOTE" in os.environ:

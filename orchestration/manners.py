@@ -14,6 +14,7 @@ from orchestration.deadlines import RunCreated
 
 RETRIES = 3
 ENGINE_SECONDS = 10
+SOON = 0.05
 LAYERS = ("bronze", "silver", "gold", "ops")
 TIERS = (1, 2, 3)  # 1: somebody is woken; 2: looked at in the morning; 3: when there is time
 
@@ -43,8 +44,11 @@ class BackOff(RetryPolicy):
         return cls(timedelta(seconds=data["first"]))
 
 
-def default_args() -> dict[str, Any]:
-    """What every task gets: 3 retries after 5, 10 and 20 minutes, an owner, a failure callback."""
+def default_args(*, is_soon_again: bool = False) -> dict[str, Any]:
+    """What every task gets: 3 retries after 5, 10 and 20 minutes, an owner, a failure callback.
+
+    Where the next run `is_soon_again`, they come after 15, 30 and 60 seconds, not to hold it up.
+    """
     delay = timedelta(seconds=load_settings().airflow.retry_seconds)
     return {
         "owner": "market-data",
@@ -52,7 +56,7 @@ def default_args() -> dict[str, Any]:
         "retry_delay": delay,
         # For a task that died without an exception; Airflow adds some chance to it.
         "retry_exponential_backoff": 2,
-        "retry_policy": BackOff(delay),
+        "retry_policy": BackOff(delay * SOON if is_soon_again else delay),
         "on_failure_callback": task_failed,
     }
 

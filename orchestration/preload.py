@@ -5,10 +5,31 @@ Importing it takes five seconds of processor time.
 
 from __future__ import annotations
 
-from lakehouse import gate, transform
-from spark_jobs import bronze_dead_letters, bronze_market_data, gold_market_data, ops_upkeep
+import gc
 
-__all__ = ["bronze_dead_letters", "bronze_market_data", "gold_market_data", "ops_upkeep"]
+from lakehouse import gate, transform
+from lakehouse.sources.adapters import ADAPTERS
+from spark_jobs import (
+    bronze_dead_letters,
+    bronze_market_data,
+    bronze_streams,
+    gold_market_data,
+    ops_upkeep,
+    silver_trade_aggregates,
+)
+
+__all__ = [
+    "bronze_dead_letters",
+    "bronze_market_data",
+    "bronze_streams",
+    "gold_market_data",
+    "ops_upkeep",
+    "silver_trade_aggregates",
+]
 
 gate.preload()
 transform.preload()
+for adapter in ADAPTERS.values():
+    adapter.warm_up()
+# No worker or task looks for garbage among it, and copies its memory by doing so.
+gc.freeze()

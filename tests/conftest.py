@@ -6,6 +6,7 @@ one, and the tests of a file are, for they share what is costly to make.
 
 from __future__ import annotations
 
+import os
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -14,8 +15,14 @@ from pyspark.sql import SparkSession
 
 from lakehouse import services
 from lakehouse.engine import connect, engine_service, register_tables
+from lakehouse.kafka import bootstrap_servers
 from lakehouse.settings import Settings, load_settings
 from lakehouse.tables import LAYERS
+
+
+def pytest_configure() -> None:
+    # No engine here lives long enough to earn back what its second compiler costs, a third of all.
+    os.environ.setdefault("JAVA_TOOL_OPTIONS", "-XX:TieredStopAtLevel=1")
 
 
 @pytest.hookimpl(tryfirst=True)  # before the groups are read
@@ -82,6 +89,15 @@ def session(request: pytest.FixtureRequest) -> SparkSession:
     """Either engine, for what must be the same on both."""
     found: SparkSession = request.getfixturevalue(request.param)
     return found
+
+
+@pytest.fixture(scope="session")
+def servers(tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
+    """Address of the run's Kafka broker."""
+    home = settings_for(tmp_path_factory.mktemp("broker"))
+    home = home.model_copy(update={"kafka": home.kafka.model_copy(update={"port": 0})})
+    yield bootstrap_servers(home)
+    services.stop(home.lake, "kafka")
 
 
 @pytest.fixture

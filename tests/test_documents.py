@@ -17,9 +17,14 @@ from lakehouse.settings import (
     PROJECT,
     AirflowOptions,
     Alerts,
+    KafkaOptions,
     Provider,
     SimulatedExchange,
     SparkOptions,
+    StreamOptions,
+    TickerPoll,
+    Topic,
+    TradeFeed,
     load_settings,
 )
 
@@ -34,9 +39,15 @@ PLACEHOLDERS = {"…", "TABLE"}
 # The sections of the settings that variables in the documents reach into.
 SECTIONS = {
     "AIRFLOW": {*AirflowOptions.model_fields, *Alerts.model_fields},
+    "KAFKA": {*KafkaOptions.model_fields, *Topic.model_fields},
     "PROVIDERS": {*Provider.model_fields},
     "SIMULATED": {*SimulatedExchange.model_fields},
     "SPARK": {*SparkOptions.model_fields},
+    "STREAMS": {
+        *StreamOptions.model_fields,
+        *TradeFeed.model_fields,
+        *TickerPoll.model_fields,
+    },
 }
 
 

@@ -47,6 +47,19 @@ def test_every_setting_of_the_lakehouse_exists(file: Path) -> None:
             assert name.split("__")[1].lower() in Settings.model_fields, name
 
 
+def test_the_lakehouse_takes_the_production_set_with_its_secrets_added(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    secrets = ("LAKEHOUSE__AIRFLOW__ALERTS__WEBHOOK_URL", "LAKEHOUSE__KAFKA__SASL_PASSWORD")
+    given = {**dotenv_values(FOLDER / "production.env"), **dict.fromkeys(secrets, "hidden")}
+    for name, value in given.items():
+        if name.startswith("LAKEHOUSE__"):
+            monkeypatch.setenv(name, value or "")
+    settings = Settings()
+    assert settings.kafka.profile == "production"
+    assert settings.streams.watched == ()
+
+
 @pytest.mark.parametrize("file", FILES, ids=lambda file: file.stem)
 def test_no_secret_is_in_the_file(file: Path) -> None:
     for name, value in dotenv_values(file).items():

@@ -5,7 +5,9 @@ from __future__ import annotations
 import importlib.metadata
 import os
 import shutil
+from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
+from enum import StrEnum
 
 import typer
 
@@ -23,21 +25,51 @@ from lakehouse.settings import Settings, load_settings
 JSON = typer.Option(False, "--json", help="Print JSON.")
 
 
+class Part(StrEnum):
+    """What `lakehouse up` can start by itself."""
+
+    ENGINE = "engine"
+    EXCHANGE = "exchange"
+    KAFKA = "kafka"
+    AIRFLOW = "airflow"
+
+
+PARTS = typer.Argument(None, help="Only these; none: all but kafka.")
+
+
 def up(
+    parts: list[Part] | None = PARTS,
     airflow: bool = typer.Option(True, help="Start Airflow as well."),
 ) -> None:
     """Start the engine, the simulated exchange and Airflow, or find them running."""
     settings = load_settings()
+    usual = [Part.ENGINE, Part.EXCHANGE, *([Part.AIRFLOW] if airflow else [])]
+    wanted = parts or usual
     with ThreadPoolExecutor() as pool:
         # Each waits mostly for its own processes.
-        starting = [pool.submit(engine_service(settings).ensure)] if _has_own_engine() else []
-        starting.append(pool.submit(exchange_service(settings).ensure))
-        sign_in = pool.submit(ensure_airflow, settings).result() if airflow else None
+        starting = [pool.submit(starter, settings) for starter in _starters(wanted)]
+        is_signing_in = Part.AIRFLOW in wanted
+        sign_in = pool.submit(ensure_airflow, settings).result() if is_signing_in else None
         for service in starting:
             service.result()
     print_rows([_row(running) for running in services.running_services(settings.lake)])
     if sign_in:
         say(f"Airflow: {sign_in.url}  user {sign_in.user}  password {sign_in.password}")
+
+
+def _starters(wanted: Sequence[Part]) -> Iterator[Callable[[Settings], object]]:
+    if Part.ENGINE in wanted and _has_own_engine():
+        yield lambda settings: engine_service(settings).ensure()
+    if Part.EXCHANGE in wanted:
+        yield lambda settings: exchange_service(settings).ensure()
+    if Part.KAFKA in wanted:
+        yield _up_kafka
+
+
+def _up_kafka(settings: Settings) -> None:
+    from lakehouse.kafka import ensure_topics
+
+    ensure_topics(settings, [settings.kafka.trades, settings.kafka.prices])
 
 
 def _has_own_engine() -> bool:

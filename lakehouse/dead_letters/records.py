@@ -126,12 +126,14 @@ def _as_utc(moment: datetime) -> datetime:
 
 def redactor(settings: Settings) -> Callable[[Any], Any]:
     """A function that hides every secret of the settings in the texts of a value."""
-    secrets = [
-        secret.get_secret_value()
-        for provider in settings.providers.values()
-        for secret in (provider.api_key, provider.token)
-        if secret is not None and secret.get_secret_value()
+    kafka = settings.kafka
+    held = [
+        settings.streams.trade_feed.token,
+        kafka.sasl_password,
+        kafka.ssl_key_password,
+        *(secret for p in settings.providers.values() for secret in (p.api_key, p.token)),
     ]
+    secrets = [text for secret in held if secret and (text := secret.get_secret_value())]
     hidden = sorted({*secrets, *(quote(secret, safe="") for secret in secrets)}, key=len)[::-1]
 
     def redact(value: Any) -> Any:

@@ -32,6 +32,7 @@ from lakehouse.gate import Gate, Judgement, suite_of
 from lakehouse.gate.marks import REASONS
 from lakehouse.landing_rows import LANDING_SCHEMA
 from lakehouse.settings import Settings
+from lakehouse.streams.rows import MESSAGE_SCHEMAS
 from lakehouse.tables import table_named
 
 log = structlog.get_logger(__name__)
@@ -179,7 +180,10 @@ def _checked(letter: DeadLetter, record: Any) -> Record:
 
 
 def _row_schema(session: SparkSession, table: str) -> pa.Schema:
-    """Of the rows a gate checks: landing rows for candles, else those of the table itself."""
+    """Of the rows a gate checks: what candles and messages were when they arrived, else those of
+    the table itself."""
+    if table in MESSAGE_SCHEMAS:
+        return MESSAGE_SCHEMAS[table]
     if table.startswith("bronze."):
         return LANDING_SCHEMA
     empty = session.createDataFrame([], table_named(table).ddl)

@@ -13,7 +13,8 @@ from lakehouse.services import Service
 from lakehouse.settings import PROJECT, Settings
 
 NAME = "engine"
-JARS = PROJECT / ".cache" / "jars"
+STREAM_NAME = "stream-engine"
+JARS = PROJECT / ".cache" / "jars" / "engine"
 CONNECT_SERVER = "org.apache.spark.sql.connect.service.SparkConnectServer"
 # Spark compiles code for every query; the default cache for it is swept again and again.
 JAVA_OPTIONS = "-Duser.timezone=UTC -XX:+UseParallelGC -XX:ReservedCodeCacheSize=512m"
@@ -27,6 +28,14 @@ def engine_service(settings: Settings) -> Service:
     return _spark(settings)
 
 
+def stream_engine_service(settings: Settings) -> Service:
+    """The engine that streams run on, which is always Spark: the lake's own, or one beside Sail.
+
+    Raises JavaMissing or JarsMissing.
+    """
+    return _spark(settings, NAME if settings.engine == "spark" else STREAM_NAME)
+
+
 def _sail(settings: Settings) -> Service:
     sail = str(Path(sys.executable).with_name("sail"))
 
@@ -36,24 +45,42 @@ def _sail(settings: Settings) -> Service:
     return Service(NAME, "sail", settings.lake, command, _environment(settings))
 
 
-def _spark(settings: Settings) -> Service:
+def _spark(settings: Settings, name: str = NAME) -> Service:
     java = java_binary()
     jars = sorted(str(jar) for jar in JARS.glob("*.jar"))
     if not jars:
         raise JarsMissing(path=JARS)
 
     def command(port: int) -> list[str]:
-        return [*_submit(java), *_options(spark_conf(settings, port, jars)), "spark-internal"]
+        home = _spark_home(settings.lake / ".services" / "spark")
+        conf = spark_conf(settings, port, jars)
+        return [*_submit(java, home), *_options(conf), "spark-internal"]
 
-    return Service(NAME, "spark", settings.lake, command, _environment(settings))
+    return Service(name, "spark", settings.lake, command, _environment(settings))
 
 
-def _submit(java: Path) -> list[str]:
-    home = Path(pyspark.__file__).parent
+def _spark_home(home: Path) -> Path:
+    """Spark's directory without its Python.
+
+    Spark puts pyspark.zip first on the path of each Python worker, which then compiles all it
+    imports. Without the zip a worker imports what is installed, compiled already: under load that
+    decides whether it is there within the ten seconds that Spark waits for it.
+    """
+    home.mkdir(parents=True, exist_ok=True)
+    for name in ("bin", "jars"):
+        link, target = home / name, Path(pyspark.__file__).parent / name
+        if not (link.is_symlink() and link.readlink() == target):
+            link.unlink(missing_ok=True)
+            link.symlink_to(target)
+    return home
+
+
+def _submit(java: Path, home: Path) -> list[str]:
     return [
         # spark-submit itself would look for another Java by its own rules
         "env",
         f"JAVA_HOME={java.resolve().parents[1]}",
+        f"SPARK_HOME={home}",
         str(home / "bin" / "spark-submit"),
         "--class",
         CONNECT_SERVER,

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import os
 import socket
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
 from urllib.parse import urlsplit
@@ -16,8 +16,9 @@ from urllib.parse import urlsplit
 from pyspark.errors import PySparkException
 from pyspark.sql import SparkSession
 
-from lakehouse.engine.server import engine_service
+from lakehouse.engine.server import engine_service, stream_engine_service
 from lakehouse.errors import EngineUnreachable
+from lakehouse.services import Service
 from lakehouse.settings import Settings
 from lakehouse.tables import LAYERS
 
@@ -31,18 +32,31 @@ def connect(settings: Settings) -> SparkSession:
 
     Raises EngineStartFailed, EngineUnreachable, JavaMissing or JarsMissing.
     """
+    return _connected(settings, engine_service)
+
+
+def stream_session(settings: Settings) -> SparkSession:
+    """The same with an engine that knows streams."""
+    return _connected(settings, stream_engine_service)
+
+
+def _connected(settings: Settings, service: Callable[[Settings], Service]) -> SparkSession:
     if "PYSPARK_GATEWAY_PORT" in os.environ:
         session = SparkSession.builder.getOrCreate()
     else:
-        session = _remote_session(remote_address(settings))
+        session = _remote_session(_address(settings, service))
     session.conf.set("spark.sql.session.timeZone", "UTC")
     register_tables(session, settings)
     return session
 
 
 def remote_address(settings: Settings) -> str:
+    return _address(settings, engine_service)
+
+
+def _address(settings: Settings, service: Callable[[Settings], Service]) -> str:
     named = os.environ.get("SPARK_REMOTE")
-    return named or f"sc://127.0.0.1:{engine_service(settings).ensure().port}"
+    return named or f"sc://127.0.0.1:{service(settings).ensure().port}"
 
 
 def _remote_session(remote: str) -> SparkSession:

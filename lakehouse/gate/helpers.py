@@ -13,6 +13,13 @@ from pyspark.sql import Column, DataFrame
 from pyspark.sql import functions as F
 from pyspark.sql.types import DoubleType, FloatType, StructType
 
+from lakehouse.gate.messages import (
+    FIELDS,
+    field_fault,
+    latest_believed,
+    message_fault,
+    traded_at,
+)
 from lakehouse.settings import Asset, Settings
 from lakehouse.timeframes import TIMEFRAMES
 
@@ -89,6 +96,16 @@ MAKERS: dict[str, Maker] = {
     "checked_at": lambda settings, now: F.lit(now.timestamp()),
     "candles_behind": lambda settings, now: _candles_behind(now),
 }
+MESSAGE_MAKERS: dict[str, Maker] = {
+    "message_fault": lambda settings, now: message_fault(),
+    "symbol_fault": lambda settings, now: field_fault("symbol", F.col("symbol")),
+    "timestamp_fault": lambda settings, now: field_fault("timestamp", F.col("timestamp")),
+    "price_fault": lambda settings, now: field_fault("price", finite("price")),
+    "volume_fault": lambda settings, now: field_fault("volume", finite("volume")),
+    "exchange_fault": lambda settings, now: field_fault("exchange", F.col("exchange")),
+    "traded_at": lambda settings, now: traded_at(),
+    "latest_believed": lambda settings, now: latest_believed(),
+}
 
 
 def nameable(schema: StructType) -> set[str]:
@@ -96,7 +113,9 @@ def nameable(schema: StructType) -> set[str]:
     names = set(schema.names)
     numbers = {f.name + NUMBER for f in schema if isinstance(f.dataType, DoubleType | FloatType)}
     candle = {"asset_pair", "timeframe", "timestamp", *PRICES}
-    return names | numbers | (set(MAKERS) if candle <= names else set())
+    message = {*FIELDS, "raw", "received_at"}
+    of_candles = set(MAKERS) if candle <= names else set()
+    return names | numbers | of_candles | (set(MESSAGE_MAKERS) if message <= names else set())
 
 
 def with_helpers(
@@ -105,8 +124,9 @@ def with_helpers(
     """The frame with those of the named columns it does not have yet."""
     present = set(frame.columns)
     wanted = sorted(set(names) - present)
+    makers = MAKERS | MESSAGE_MAKERS
     made = {
-        name: MAKERS[name](settings, now) if name in MAKERS else finite(name.removesuffix(NUMBER))
+        name: makers[name](settings, now) if name in makers else finite(name.removesuffix(NUMBER))
         for name in wanted
     }
     return frame.withColumns(made) if made else frame

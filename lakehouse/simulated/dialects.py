@@ -6,7 +6,7 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from typing import Any
 
-from lakehouse.simulated import alpha_vantage, binance, coinbase, kraken, oanda
+from lakehouse.simulated import alpha_vantage, binance, coinbase, coinbase_exchange, kraken, oanda
 from lakehouse.simulated.exchange import Exchange, Params, Refusal
 
 Endpoint = Callable[[Exchange, Params], Any]
@@ -15,8 +15,11 @@ COINBASE = "/api/v3/brokerage"
 
 @dataclass(frozen=True, slots=True)
 class Dialect:
+    """`prefix` is the first part of its paths, where that is not its name."""
+
     error: Callable[[str, Exchange], Refusal]
     endpoints: Mapping[str, Endpoint]
+    prefix: str | None = None
 
 
 DIALECTS = {
@@ -40,6 +43,14 @@ DIALECTS = {
             f"{COINBASE}/market/products/{{product_id}}/candles": coinbase.candles,
             f"{COINBASE}/market/products/{{product_id}}/ticker": coinbase.ticker,
         },
+    ),
+    "coinbase_exchange": Dialect(
+        coinbase_exchange.error,
+        {
+            "/products/{product_id}/ticker": coinbase_exchange.ticker,
+            "/products/{product_id}/stats": coinbase_exchange.stats,
+        },
+        prefix="coinbase",
     ),
     "kraken": Dialect(
         kraken.error,

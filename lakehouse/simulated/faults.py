@@ -10,13 +10,15 @@ from __future__ import annotations
 from collections import Counter
 from enum import StrEnum
 from hashlib import blake2b
+from pathlib import Path
 from threading import Lock
 from typing import Annotated
 
-from pydantic import AfterValidator, Field
+from pydantic import AfterValidator, Field, field_validator
 
 from lakehouse.settings import SimulatedExchange
 from lakehouse.simulated.pairs import pair_of
+from lakehouse.simulated.recording import SUFFIXES
 
 
 def _known_symbol(symbol: str) -> str:
@@ -30,6 +32,7 @@ class Faults(SimulatedExchange):
 
     `symbols`, in any dialect, keeps all faults to those pairs. `now_ms` stops the exchange's clock.
     `delisted` symbols are unknown to it. `quiet_minutes` is the share of minutes without a trade.
+    `keep_log` keeps every good trade of the feed, to be listed.
     """
 
     symbols: tuple[Annotated[str, AfterValidator(_known_symbol)], ...] = ()
@@ -39,6 +42,14 @@ class Faults(SimulatedExchange):
     in_a_row: int = Field(default=2, ge=1)
     quiet_minutes: float = Field(default=0, ge=0, le=1)
     now_ms: int | None = None
+    keep_log: bool = False
+
+    @field_validator("recording")
+    @classmethod
+    def _playable(cls, recording: Path | None) -> Path | None:
+        if recording and not (recording.is_file() and recording.name.endswith(SUFFIXES)):
+            raise ValueError(f"{recording} is no file that ends in {', '.join(SUFFIXES)}")
+        return recording
 
     def touch(self, pair_name: str) -> bool:
         """Whether this pair is among those that meet faults."""

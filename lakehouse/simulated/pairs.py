@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+import re
 from dataclasses import dataclass
 from functools import lru_cache
 from hashlib import blake2b
@@ -20,6 +21,7 @@ QUOTES = ("USDT", "USDC", "USD", "EUR", "GBP", "JPY", "CHF", "AUD", "CAD", "BTC"
 KRAKEN_NAMES = {"XBT": "BTC", "XDG": "DOGE"}
 DOLLARS = {"USDT": "USD", "USDC": "USD"}
 FIAT = {"USD", "EUR", "GBP", "JPY", "CHF", "AUD", "CAD"}
+STOCK = re.compile(r"[A-Z]{1,5}(\.[A-Z])?")
 
 
 @dataclass(frozen=True, slots=True)
@@ -65,6 +67,14 @@ def pair_of(symbol: str) -> Pair | None:
         if symbol.endswith(quote):
             return _pair(symbol.removesuffix(quote), quote)
     return None
+
+
+def traded_pair(symbol: str) -> Pair | None:
+    """What a trade feed calls `BINANCE:BTCUSDT` or, a stock, `AAPL`, which has its price in USD."""
+    venue, found, name = symbol.partition(":")
+    if found:
+        return pair_of(name) if venue else None
+    return Pair(symbol, "USD") if STOCK.fullmatch(symbol) else None
 
 
 def _pair(base: str, quote: str) -> Pair | None:

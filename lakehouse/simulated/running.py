@@ -43,6 +43,10 @@ class RunningExchange:
         return base_url(self.port, dialect)
 
     @property
+    def feed_url(self) -> str:
+        return feed_url(self.port)
+
+    @property
     def faults(self) -> Faults:
         return self.exchange.faults
 
@@ -64,6 +68,11 @@ class RunningExchange:
 
 def base_url(port: int, dialect: str) -> str:
     return f"http://{HOST}:{port}/{dialect}"
+
+
+def feed_url(port: int) -> str:
+    """The websocket of the trade feed; a token may follow it, and none is asked for."""
+    return f"ws://{HOST}:{port}/finnhub"
 
 
 @contextmanager
@@ -110,6 +119,9 @@ def _server(exchange: Exchange) -> uvicorn.Server:
         access_log=False,
         date_header=False,  # the exchange's own clock writes it
         lifespan="off",
+        ws="websockets-sansio",
+        ws_per_message_deflate=False,  # nothing is saved on loopback
+        ws_ping_interval=None,
         timeout_graceful_shutdown=1,
     )
     return uvicorn.Server(config)

@@ -11,27 +11,29 @@ from pydantic import ValidationError
 from starlette.applications import Starlette
 from starlette.requests import Request
 from starlette.responses import Response
-from starlette.routing import Route
+from starlette.routing import BaseRoute, Route
 
 from lakehouse.simulated.binance import INTERVALS
 from lakehouse.simulated.corruption import corrupted
 from lakehouse.simulated.dialects import DIALECTS, Dialect, Endpoint
 from lakehouse.simulated.exchange import Exchange, Refusal
 from lakehouse.simulated.faults import Fault, Faults
+from lakehouse.simulated.feed_routes import feed_routes
 
 HTML = "<html><body>The server is taking a break.</body></html>"
 
 
 def application(exchange: Exchange) -> Starlette:
     """Every dialect under its own prefix, e.g. `/binance/api/v3/klines`."""
-    routes = [
-        Route(f"/{name}{path}", _handler(exchange, dialect, endpoint))
+    routes: list[BaseRoute] = [
+        Route(f"/{dialect.prefix or name}{path}", _handler(exchange, dialect, endpoint))
         for name, dialect in DIALECTS.items()
         for path, endpoint in dialect.endpoints.items()
     ]
     routes += [
         Route("/control", _control(exchange), methods=["GET", "POST"]),
         Route("/control/corrupted", _list_corrupted(exchange)),
+        *feed_routes(exchange),
     ]
     return Starlette(routes=routes)
 
@@ -92,7 +94,7 @@ def _control(exchange: Exchange) -> Callable[[Request], Awaitable[Response]]:
                 return _answer(exchange, json.dumps({"error": str(error)}), 422, {})
             exchange.requests.clear()
         state = {
-            "faults": exchange.faults.model_dump(),
+            "faults": exchange.faults.model_dump(mode="json"),
             "requests": dict(exchange.requests),
             "played": dict(exchange.plan.played),
         }

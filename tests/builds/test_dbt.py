@@ -40,7 +40,10 @@ def test_a_repeated_key_fails_the_tests(copy: Lake) -> None:
         dbt(copy, "test", "--select", "mart_daily_metrics")
 
 
-def test_every_model_is_described_in_what_the_docs_are_made_of(whole: Lake) -> None:
+def test_every_model_is_described_in_what_the_docs_are_made_of(
+    whole: Lake, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("DBT_WRITE_JSON", "true")
     dbt(whole, "test", "--select", "mart_daily_metrics")
     manifest = json.loads((log_path(whole.settings) / "manifest.json").read_text())
     models = [n for n in manifest["nodes"].values() if n["resource_type"] == "model"]

@@ -15,6 +15,7 @@ from urllib.parse import quote
 import httpx
 
 from lakehouse.orchestrator import SignIn, signed_in
+from lakehouse.settings import PROJECT
 from lakehouse.simulated.running import RunningExchange, running_exchange
 from tests.e2e.lakes import Lake, Ran, new_lake
 from tests.orchestration.webhooks import Webhook, running_webhook
@@ -34,6 +35,7 @@ SETTINGS = {
     "AIRFLOW__CORE__DAGS_ARE_PAUSED_AT_CREATION": "True",
 }
 ENDED = ("success", "failed")
+DAGS = len(list((PROJECT / "dags").glob("*.py")))
 
 
 @dataclass(frozen=True, slots=True)
@@ -143,7 +145,7 @@ def running_airflow(root: Path) -> Iterator[Airflow]:
         with signed_in(sign_in) as client:
             airflow = Airflow(lake, exchange, webhook, sign_in, client)
             deadline = time.monotonic() + 180
-            while airflow.ask("GET", "/dags")["total_entries"] < 5:
+            while airflow.ask("GET", "/dags")["total_entries"] < DAGS:
                 assert time.monotonic() < deadline, airflow.ask("GET", "/importErrors")
                 time.sleep(1)
             yield airflow

@@ -6,7 +6,6 @@ import os
 import random
 import shutil
 import signal
-import subprocess
 import time
 from collections.abc import Iterator
 from pathlib import Path
@@ -14,7 +13,8 @@ from pathlib import Path
 import pytest
 
 from lakehouse import services
-from tests.e2e.lakes import BRONZE, BUILT, CANDLE, Lake, Ran, ended, new_lake, same
+from tests.e2e.forks import Forked, fork
+from tests.e2e.lakes import BRONZE, BUILT, CANDLE, Lake, Ran, new_lake, same
 
 pytestmark = pytest.mark.e2e
 
@@ -32,9 +32,10 @@ STATE = (*{name.split(".")[0] for name in (*BRONZE, *BUILT)}, "ops", "landing", 
 def undisturbed(tmp_path_factory: pytest.TempPathFactory) -> Iterator[tuple[Lake, float]]:
     """A lake that nobody disturbed, and how many seconds its backfill took on a warm engine."""
     with new_lake(tmp_path_factory.mktemp("undisturbed") / "lake") as lake:
-        assert lake.run("up", "--no-airflow").code == 0
+        assert fork(lake, "up", "--no-airflow").ended().code == 0
         since = time.monotonic()
-        lake.backfill(*WHAT[:-1], *HOW)
+        ran = fork(lake, "backfill", *WHAT, *HOW).ended()
+        assert ran.code == 0, ran.err
         yield lake, time.monotonic() - since
 
 
@@ -44,23 +45,21 @@ def empty(lake: Lake) -> None:
         shutil.rmtree(lake.root / name, ignore_errors=True)
 
 
-def go_on(lake: Lake) -> subprocess.Popen[str]:
+def go_on(lake: Lake) -> Forked:
     """Resume; where nothing was begun yet, begin."""
     has_begun = lake.has("ops.runs")
-    return lake.start("backfill", *WHAT, *(("--resume",) if has_begun else HOW))
+    return fork(lake, "backfill", *WHAT, *(("--resume",) if has_begun else HOW))
 
 
 def killed(lake: Lake, victim: str, seconds: float) -> Ran:
     """Run on, and kill the victim after so many seconds, unless the command ends before."""
-    process = go_on(lake)
-    try:
-        process.wait(timeout=seconds)
-    except subprocess.TimeoutExpired:
+    command = go_on(lake)
+    if not command.has_ended(seconds):
         if victim == "command":
-            process.kill()
+            command.process.kill()
         elif engine := services.find(lake.root, "engine"):
             os.kill(engine.pid, signal.SIGKILL)
-    return ended(process)
+    return command.ended()
 
 
 def assert_untouched(lake: Lake, wanted: Lake) -> None:
@@ -86,6 +85,6 @@ def test_twenty_kills_leave_what_an_undisturbed_run_leaves(
             if ran.code == 0:
                 assert_untouched(lake, wanted)
                 empty(lake)
-        final = ended(go_on(lake))
+        final = go_on(lake).ended()
         assert final.code == 0, final.err
         assert_untouched(lake, wanted)

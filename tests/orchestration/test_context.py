@@ -6,7 +6,7 @@ import os
 
 import pytest
 
-from orchestration.context import CONNECTION, in_lakehouse
+from orchestration.context import CONNECTION, in_lakehouse, without_airflow
 
 VARIABLE = f"AIRFLOW_CONN_{CONNECTION.upper()}"
 
@@ -44,3 +44,17 @@ def test_a_connection_without_a_host_leaves_the_lake_its_own_engine(
 
 def test_without_a_connection_the_lake_takes_its_own_engine() -> None:
     assert engine_taken() is None
+
+
+def test_what_a_task_starts_knows_the_lake_and_nothing_of_the_task(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    of_the_task = ("AIRFLOW_CTX_DAG_ID", "AIRFLOW__API_AUTH__JWT_SECRET", "__AIRFLOW_SUPERVISOR_FD")
+    for name in of_the_task:
+        monkeypatch.setenv(name, "1")
+    monkeypatch.setenv("LAKEHOUSE__ROOT", "lake")
+    before = dict(os.environ)
+    with without_airflow():
+        assert not [name for name in os.environ if "AIRFLOW_" in name and "LAKEHOUSE" not in name]
+        assert os.environ["LAKEHOUSE__ROOT"] == "lake"
+    assert dict(os.environ) == before

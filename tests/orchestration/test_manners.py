@@ -24,7 +24,7 @@ from lakehouse.settings import load_settings
 from orchestration import context as surroundings
 from orchestration.alerts import deadline_missed, task_failed
 from orchestration.context import in_lakehouse
-from orchestration.manners import RETRIES, BackOff, tags
+from orchestration.manners import RETRIES, BackOff, default_args, tags
 from tests.orchestration.webhooks import Webhook, running_webhook
 
 FIVE = timedelta(minutes=5)
@@ -51,6 +51,13 @@ def test_a_cleared_task_waits_from_the_beginning_again() -> None:
 
 def test_an_engine_that_is_gone_is_tried_again_at_once() -> None:
     assert delays(EngineLost(what="the task")) == [1 / 6, 1 / 6, 1 / 6]
+
+
+def test_where_the_next_run_is_soon_retries_do_not_hold_it_up() -> None:
+    arguments = default_args(is_soon_again=True)
+    assert arguments["retries"] == RETRIES
+    assert arguments["retry_policy"].first == timedelta(seconds=15)
+    assert default_args()["retry_policy"].first == FIVE
 
 
 def test_the_policy_survives_being_stored() -> None:

@@ -140,6 +140,8 @@ def test_alpha_vantage_wants_a_key_and_says_so_with_status_200(http: httpx.Clien
         PRODUCT,
         f"{PRODUCT}/ticker?limit=3",
         f"{PRODUCT}/ticker?limit=3&start=1773570000&end=1773571000",
+        "/coinbase/products/BTC-USD/ticker",
+        "/coinbase/products/BTC-USD/stats",
         "/kraken/0/public/Time",
         "/kraken/0/public/AssetPairs",
         "/kraken/0/public/Ticker?pair=XBTUSD",
@@ -149,6 +151,39 @@ def test_the_other_endpoints_answer(http: httpx.Client, path: str) -> None:
     answer = http.get(path)
     assert answer.status_code == 200
     assert answer.headers["date"] == "Sun, 15 Mar 2026 12:00:30 GMT"
+
+
+def test_all_tickers_tell_the_same_price_and_day(http: httpx.Client) -> None:
+    binance = http.get("/binance/api/v3/ticker/24hr?symbol=BTCUSDT").json()
+    kraken = http.get("/kraken/0/public/Ticker?pair=XBTUSD").json()["result"]["XXBTZUSD"]
+    ticker = http.get("/coinbase/products/BTC-USD/ticker").json()
+    stats = http.get("/coinbase/products/BTC-USD/stats").json()
+    last, high, volume = (float(binance[key]) for key in ("lastPrice", "highPrice", "volume"))
+    assert [float(kraken["c"][0]), float(ticker["price"]), float(stats["last"])] == [last] * 3
+    assert [float(kraken["h"][1]), float(stats["high"])] == [high] * 2
+    assert [float(kraken["v"][1]), float(ticker["volume"]), float(stats["volume"])] == [volume] * 3
+
+
+def test_the_tickers_of_the_coinbase_exchange_have_its_fields(http: httpx.Client) -> None:
+    ticker = http.get("/coinbase/products/BTC-USD/ticker").json()
+    stats = http.get("/coinbase/products/BTC-USD/stats").json()
+    assert set(ticker) == {"trade_id", "price", "size", "time", "bid", "ask", "volume"}
+    assert ticker["time"] == "2026-03-15T12:00:30.000000Z"
+    assert float(ticker["bid"]) < float(ticker["ask"])
+    assert set(stats) == {"open", "high", "low", "last", "volume", "volume_30day"}
+    assert float(stats["volume_30day"]) > 10 * float(stats["volume"])
+
+
+@pytest.mark.parametrize("endpoint", ["ticker", "stats"])
+def test_the_coinbase_exchange_words_its_refusals(
+    exchange: RunningExchange, http: httpx.Client, endpoint: str
+) -> None:
+    answer = http.get(f"/coinbase/products/NO-PE/{endpoint}")
+    assert (answer.status_code, answer.json()) == (404, {"message": "NotFound"})
+    exchange.change(rate_limits=1, retry_after_seconds=9)
+    answer = http.get(f"/coinbase/products/BTC-USD/{endpoint}")
+    assert (answer.status_code, answer.headers["retry-after"]) == (429, "9")
+    assert answer.json() == {"message": "Public rate limit exceeded"}
 
 
 def test_trades_rebuild_their_minute_exactly(http: httpx.Client) -> None:

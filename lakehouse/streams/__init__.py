@@ -1,0 +1,1 @@
+"""Streams: from Kafka into bronze and silver, exactly once."""

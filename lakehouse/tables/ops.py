@@ -1,0 +1,146 @@
+"""The lakehouse's own records."""
+
+from __future__ import annotations
+
+from lakehouse.tables.table import Column, Table
+
+RANGE = (
+    Column("asset_pair", "string", "Asset"),
+    Column("timeframe", "string", "Timeframe"),
+    Column("provider", "string", "Provider that was asked"),
+)
+
+
+OPS = (
+    Table(
+        layer="ops",
+        name="progress",
+        grain="one row per attempt at a window of an asset and timeframe; the last counts",
+        columns=(
+            *RANGE,
+            Column("window_start", "timestamp", "Start of the window, inclusive, UTC"),
+            Column("window_end", "timestamp", "End of the window, exclusive, UTC"),
+            Column("status", "string", "landed, quarantined, rejected or failed"),
+            Column("served_by", "string", "Provider that answered"),
+            Column("batch_id", "string", "Batch the rows came with"),
+            Column("run_id", "string", "Run that did it"),
+            Column("rows_fetched", "bigint", "Rows the provider sent for the window"),
+            Column("error", "string", "Why it failed, if it did"),
+            Column("recorded_at", "timestamp", "When, UTC"),
+        ),
+        keys=("asset_pair", "timeframe", "provider", "window_start", "window_end", "recorded_at"),
+    ),
+    Table(
+        layer="ops",
+        name="watermarks",
+        grain="one row per table, asset, timeframe and provider",
+        columns=(
+            Column("table", "string", "Bronze table"),
+            *RANGE,
+            Column("watermark", "timestamp", "Everything before it was landed, UTC"),
+            Column("updated_at", "timestamp", "When it moved last, UTC"),
+        ),
+        keys=("table", "asset_pair", "timeframe", "provider"),
+    ),
+    Table(
+        layer="ops",
+        name="runs",
+        grain="one row per change of state of a backfill run; the last counts",
+        columns=(
+            Column("run_id", "string", "Run"),
+            Column("status", "string", "running, finished or failed"),
+            Column("request", "string", "What was asked, as JSON"),
+            Column("recorded_at", "timestamp", "When, UTC"),
+        ),
+        keys=("run_id", "recorded_at"),
+    ),
+    Table(
+        layer="ops",
+        name="outcomes",
+        grain="one row per step that ran",
+        columns=(
+            Column("run_id", "string", "Run or build"),
+            Column("step", "string", "land, gate, publish, dbt, …"),
+            Column("subject", "string", "Table, model or batch the step worked on"),
+            Column("status", "string", "success or error"),
+            Column("started_at", "timestamp", "Start, UTC"),
+            Column("duration_seconds", "double", "How long it took"),
+            Column("rows_in", "bigint", "Rows read"),
+            Column("rows_out", "bigint", "Rows written"),
+            Column("rows_rejected", "bigint", "Rows in dead letters"),
+            Column("version", "bigint", "Table version written"),
+            Column("error", "string", "What went wrong, if anything"),
+        ),
+        keys=("run_id", "step", "subject", "started_at"),
+    ),
+    Table(
+        layer="ops",
+        name="quality_results",
+        grain="one row per gate, batch and expectation",
+        columns=(
+            Column("run_id", "string", "Run or build"),
+            Column("table", "string", "Table the gate guards"),
+            Column("batch_id", "string", "Batch that was checked"),
+            Column("expectation", "string", "Type of the expectation"),
+            Column("reason", "string", "What its failing means"),
+            Column("severity", "string", "fail or warn"),
+            Column("is_success", "boolean", "Whether it held"),
+            Column("rows_checked", "bigint", "Rows in the batch"),
+            Column("rows_unexpected", "bigint", "Rows that broke it"),
+            Column("checked_at", "timestamp", "When, UTC"),
+        ),
+        keys=("run_id", "table", "batch_id", "expectation", "reason"),
+    ),
+    Table(
+        layer="ops",
+        name="table_builds",
+        grain="one row per table and change of what it holds; the last of each status counts",
+        columns=(
+            Column("build_id", "string", "Build"),
+            Column("table", "string", "Silver or gold table"),
+            Column("status", "string", "written, gated, refused or restarted"),
+            Column("bronze_versions", "string", "Bronze table versions that are in it, as JSON"),
+            Column("version_before", "bigint", "Version of the table that a refusal goes back to"),
+            Column("built_at", "timestamp", "Rows updated later were not in it yet, UTC"),
+            Column("recorded_at", "timestamp", "When, UTC"),
+        ),
+        keys=("build_id", "table", "recorded_at"),
+    ),
+    Table(
+        layer="ops",
+        name="arrivals",
+        grain="one row per build, asset and timeframe that bronze brought news of",
+        columns=(
+            Column("build_id", "string", "Build that takes them in"),
+            Column("asset_pair", "string", "Asset"),
+            Column("timeframe", "string", "Timeframe"),
+            Column("since", "timestamp", "First candle that arrived, UTC"),
+            Column("lookback_from", "timestamp", "First settled candle it needs, UTC"),
+        ),
+        keys=("build_id", "asset_pair", "timeframe"),
+    ),
+    Table(
+        layer="ops",
+        name="stream_batches",
+        grain="one row per micro-batch of a stream that ended",
+        columns=(
+            Column("stream", "string", "Stream"),
+            Column("batch_id", "bigint", "Number of the micro-batch"),
+            Column("run_id", "string", "Run of the query; a lost checkpoint begins another"),
+            Column("started_at", "timestamp", "Start, UTC"),
+            Column("duration_seconds", "double", "How long it took"),
+            Column("rows_in", "bigint", "Messages read"),
+            Column("rows_out", "bigint", "Rows that were new in bronze"),
+            Column("rows_rejected", "bigint", "Messages in dead letters"),
+            Column("rows_duplicate", "bigint", "Messages that said what bronze knew"),
+            Column("rows_late", "bigint", "New rows too late for the stream's silver"),
+            Column("rows_outlier", "bigint", "New rows flagged is_outlier"),
+            Column("rejected_for", "string", "Messages by reason, as JSON"),
+            Column("offsets", "string", "Offset after the last one read, by partition, as JSON"),
+            Column("newest_at", "timestamp", "Newest time in the rows, UTC"),
+            Column("received_at", "timestamp", "When the broker got the newest message, UTC"),
+            Column("recorded_at", "timestamp", "When, UTC"),
+        ),
+        keys=("stream", "run_id", "batch_id", "recorded_at"),
+    ),
+)
