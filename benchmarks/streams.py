@@ -100,15 +100,16 @@ def outcome(lake: Path, messages: int) -> pl.DataFrame:
     return pl.DataFrame(pl.from_arrow(silver)).select(names).sort("symbol", "window_start")
 
 
-def live(rates: list[int], seconds: int, batch_seconds: float) -> None:
+def live(rates: list[int], warm_up: int, seconds: int, batch_seconds: float) -> None:
     print(f"{machine()}; exchange, producer, broker and stream together; {batch_seconds} s batches")
     for rate in rates:
         with tempfile.TemporaryDirectory() as scratch:
-            print(f"{rate:,}/s: {latencies(Path(scratch) / 'lake', rate, seconds, batch_seconds)}")
+            reached = latencies(Path(scratch) / "lake", rate, warm_up, seconds, batch_seconds)
+        print(f"{rate:,}/s: {reached}")
 
 
-def latencies(lake: Path, rate: int, seconds: int, batch_seconds: float) -> str:
-    """Run the stream for so long after it has warmed up; what was reached."""
+def latencies(lake: Path, rate: int, warm_up: int, seconds: int, batch_seconds: float) -> str:
+    """Run the stream for so long after it has warmed up and caught up; what was reached."""
     environment = {
         **os.environ,
         "LAKEHOUSE__ROOT": str(lake),
@@ -125,7 +126,7 @@ def latencies(lake: Path, rate: int, seconds: int, batch_seconds: float) -> str:
 
     try:
         run("stream", "start", "trades")
-        time.sleep(60)
+        time.sleep(warm_up)
         since = time.time()
         time.sleep(seconds)
         (status,) = json.loads(run("stream", "status", "trades", "--json"))
@@ -157,6 +158,7 @@ def main() -> None:
     parser.add_argument("--messages", type=int, default=1_500_000)
     parser.add_argument("--rounds", type=int, default=3)
     parser.add_argument("--rates", default="2000,20000,50000")
+    parser.add_argument("--warm-up", type=int, default=60)
     parser.add_argument("--seconds", type=int, default=60)
     parser.add_argument("--batch-seconds", type=float, default=1)
     flags = parser.parse_args()
@@ -164,7 +166,7 @@ def main() -> None:
         drain(flags.messages, flags.rounds)
     else:
         rates = [int(rate) for rate in flags.rates.split(",")]
-        live(rates, flags.seconds, flags.batch_seconds)
+        live(rates, flags.warm_up, flags.seconds, flags.batch_seconds)
 
 
 if __name__ == "__main__":

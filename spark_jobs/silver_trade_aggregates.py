@@ -1,4 +1,4 @@
-"""What silver.trade_aggregates needs beside its stream: its gate, and the trades that came too late.
+"""What silver.trade_aggregates needs beside its stream: its gate, and trades that came too late.
 
 Only the gate needs an engine.
 """

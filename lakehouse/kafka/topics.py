@@ -18,7 +18,7 @@ from lakehouse.errors import BrokerUnreachable, TopicDiffers
 from lakehouse.kafka.connection import client_config
 from lakehouse.settings import Settings, Topic
 
-SECONDS = 15
+SECONDS = 10
 COPIES = {"embedded": (1, 1), "production": (3, 2)}
 
 

@@ -76,20 +76,31 @@ def present(silver: DeltaTable, hours: pl.DataFrame) -> pl.DataFrame:
     """The rows of those hours, without the columns that say which hour."""
     schema = pa.schema(silver.schema().to_arrow())
     empty = pl.DataFrame(pl.from_arrow(schema.empty_table())).drop(HOUR)
+    files = _files(silver).join(hours, on=HOUR, how="semi")["path"]
+    frames = [pl.read_parquet(f, columns=empty.columns, hive_partitioning=False) for f in files]
+    return pl.concat([empty, *frames], how="vertical_relaxed")
+
+
+def last_hours(silver: DeltaTable, count: int) -> list[str]:
+    """The files of so many hours, the last that the table has."""
+    files = _files(silver)
+    hours = files.select(HOUR).unique().sort(HOUR, descending=True).head(count)
+    return files.join(hours, on=HOUR, how="semi")["path"].to_list()
+
+
+def _files(silver: DeltaTable) -> pl.DataFrame:
+    """The table's files: path and HOUR."""
     actions = pl.DataFrame(pl.from_arrow(pa.table(silver.get_add_actions(flatten=True))))
     if actions.is_empty():
-        return empty
-    named = actions.select(
-        "path",
+        return pl.DataFrame(
+            schema={"path": pl.String, "trade_date": pl.Date, "trade_hour": pl.Int32}
+        )
+    root = Path(silver.table_uri.removeprefix("file://"))
+    return actions.select(
+        (pl.lit(f"{root}/") + pl.col("path")).alias("path"),
         pl.col("partition.trade_date").cast(pl.Date).alias("trade_date"),
         pl.col("partition.trade_hour").cast(pl.Int32).alias("trade_hour"),
     )
-    root = Path(silver.table_uri.removeprefix("file://"))
-    files = named.join(hours, on=HOUR, how="semi")["path"]
-    frames = [
-        pl.read_parquet(root / f, columns=empty.columns, hive_partitioning=False) for f in files
-    ]
-    return pl.concat([empty, *frames], how="vertical_relaxed")
 
 
 def _filled(rows: pl.DataFrame, new: pl.DataFrame) -> pl.DataFrame:

@@ -6,17 +6,19 @@ It is found again from silver by whoever goes on with the stream.
 from __future__ import annotations
 
 from datetime import timedelta
-from pathlib import Path
 
 import polars as pl
 from deltalake import DeltaTable
 
 from lakehouse.settings import StreamOptions
 from lakehouse.streams.candles import candles_of
+from lakehouse.streams.hours import last_hours
 
 MEMORY = ["symbol", "window_start", "trade_count", "price_mean", "price_m2", "last_at"]
 # Below so many prices nothing can be far from the others.
 FEWEST_PRICES = 20
+# A symbol that was quiet for longer is as good as new: no trade of it is late or far off.
+HOURS = 48
 LIMITS = ["symbol", "lowest", "highest", "late_before"]
 
 
@@ -29,11 +31,9 @@ class Recent:
 
     @classmethod
     def of(cls, options: StreamOptions, silver: DeltaTable) -> Recent:
-        """The memory that a table silver.trade_aggregates holds."""
-        root = Path(silver.table_uri.removeprefix("file://"))
-        files = [root / Path(uri.removeprefix("file://")) for uri in silver.file_uris()]
+        """The memory that a table silver.trade_aggregates holds, from its last hours."""
         recent = cls(options, pl.DataFrame())
-        if files:
+        if files := last_hours(silver, HOURS):
             stored = pl.read_parquet(
                 files, columns=[*MEMORY, "is_imputed"], hive_partitioning=False
             )
