@@ -9,9 +9,8 @@ from collections.abc import Sequence
 from typing import Any
 
 from deltalake import DeltaTable
-from deltalake.exceptions import CommitFailedError
-from tenacity import retry, retry_if_exception_type, stop_after_attempt, wait_random_exponential
 
+from lakehouse.conflicts import again_on_conflict
 from lakehouse.errors import InvalidRetention
 from lakehouse.settings import Settings
 from lakehouse.tables import registry
@@ -20,7 +19,6 @@ from lakehouse.time_travel import table_path
 ALLOWING_WORD = "--allow-short-retention"
 # A landing adds a file or two to each partition it touches.
 MANY_FILES = 16
-ATTEMPTS = 5
 
 
 def is_scattered(settings: Settings, name: str) -> bool:
@@ -36,12 +34,7 @@ def order_of(name: str) -> tuple[str, ...]:
     return known.sort_by if known else ()
 
 
-@retry(
-    retry=retry_if_exception_type(CommitFailedError),
-    stop=stop_after_attempt(ATTEMPTS),
-    wait=wait_random_exponential(multiplier=0.2, max=5),
-    reraise=True,
-)
+@again_on_conflict(longest_wait=5)
 def optimize(
     settings: Settings, name: str, zorder_columns: Sequence[str] | None = None
 ) -> dict[str, Any]:

@@ -8,13 +8,13 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
 from datetime import UTC, datetime
+from pathlib import Path
 from typing import Any
 
 import pyarrow as pa
 from deltalake import DeltaTable, QueryBuilder, write_deltalake
-from deltalake.exceptions import CommitFailedError
-from tenacity import retry, retry_if_exception_type, stop_after_attempt, wait_random_exponential
 
+from lakehouse.conflicts import again_on_conflict
 from lakehouse.settings import Settings
 from lakehouse.tables import Table, table_named
 
@@ -27,12 +27,7 @@ ARROW_TYPES = {
 }
 ATTEMPTS = 8
 
-_retry_conflicts = retry(
-    retry=retry_if_exception_type(CommitFailedError),
-    stop=stop_after_attempt(ATTEMPTS),
-    wait=wait_random_exponential(multiplier=0.05, max=2),
-    reraise=True,
-)
+_retry_conflicts = again_on_conflict(ATTEMPTS, first_wait=0.05)
 
 
 def now() -> datetime:
@@ -45,11 +40,20 @@ def read(settings: Settings, name: str) -> pa.Table:
     path = table.path(settings.lake)
     if not DeltaTable.is_deltatable(str(path)):
         return _schema(table).empty_table()
+    columns = ", ".join(f'"{name}"' for name in _schema(table).names)
+    return _queried(path, f"SELECT {columns} FROM rows").cast(_schema(table))
+
+
+def query(settings: Settings, name: str, sql: str) -> list[dict[str, Any]]:
+    """What a query FROM rows finds in an ops table; nothing if it was never written."""
+    path = table_named(name).path(settings.lake)
+    return _queried(path, sql).to_pylist() if DeltaTable.is_deltatable(str(path)) else []
+
+
+def _queried(path: Path, sql: str) -> pa.Table:
     # Not through pyarrow's dataset: its threads call back into Python, and a process that ends soon
     # afterwards is aborted now and then.
-    columns = ", ".join(f'"{name}"' for name in _schema(table).names)
-    query = QueryBuilder().register("rows", DeltaTable(str(path)))
-    return pa.table(query.execute(f"SELECT {columns} FROM rows").read_all()).cast(_schema(table))
+    return pa.table(QueryBuilder().register("rows", DeltaTable(str(path))).execute(sql).read_all())
 
 
 def append(settings: Settings, name: str, rows: Iterable[Mapping[str, Any]]) -> None:

@@ -74,7 +74,7 @@ class Service:
             return self._start()
 
     def _start(self) -> Running:
-        port = _free_port(self.port)
+        port = free_port(self.port)
         with self.log.open("ab") as log:
             process = subprocess.Popen(  # noqa: S603 - the command is ours
                 self.command(port),
@@ -203,7 +203,8 @@ def _state_file(lake: Path, name: str) -> Path:
     return _folder(lake) / f"{name}.json"
 
 
-def _free_port(wanted: int) -> int:
+def free_port(wanted: int = 0) -> int:
+    """That port of loopback if it is free, else any that is."""
     with socket.socket() as probe:
         probe.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
         try:

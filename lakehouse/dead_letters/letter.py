@@ -17,7 +17,7 @@ import json
 import os
 from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass
-from datetime import datetime
+from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
@@ -71,6 +71,26 @@ def folder_of(lake: Path, table: str) -> Path:
 def identity(table: str, batch_id: str, error: str) -> str:
     """Eight hex digits: the same for the same batch and reasons, whenever and by whom written."""
     return hashlib.sha256("\n".join((table, batch_id, error)).encode()).hexdigest()[:8]
+
+
+def path_of(lake: Path, table: str, batch_id: str, error: str, now: datetime) -> Path:
+    """The letter this batch already has for these reasons, or a new one."""
+    folder = folder_of(lake, table)
+    suffix = identity(table, batch_id, error)
+    for path in sorted(folder.glob(PATTERN.replace("*", f"*_{suffix}"))):
+        if _is_letter_of(path, batch_id, error):
+            return path
+    moment = now.astimezone(UTC).strftime("%Y-%m-%dT%H-%M-%S.%fZ")
+    return folder / f"dlq_{moment}_{suffix}.json"
+
+
+def _is_letter_of(path: Path, batch_id: str, error: str) -> bool:
+    """Whether it is this one, for eight digits may coincide; a torn one is not in the way."""
+    try:
+        letter = open_letter(path)
+    except UnreadableDeadLetter:
+        return False
+    return letter.batch_id == batch_id and letter.error == error
 
 
 def open_letter(path: Path) -> DeadLetter:

@@ -13,16 +13,8 @@ import structlog
 from pyspark.sql import DataFrame
 from pyspark.sql import functions as F
 
-from lakehouse.dead_letters.letter import (
-    PATTERN,
-    Record,
-    folder_of,
-    identity,
-    open_letter,
-    write_letter,
-)
+from lakehouse.dead_letters.letter import Record, path_of, write_letter
 from lakehouse.dead_letters.records import REASON, exported, recorder, redactor
-from lakehouse.errors import UnreadableDeadLetter
 from lakehouse.gate.marks import MARKS, REASONS
 from lakehouse.gate.verdicts import BatchVerdict, Judgement
 from lakehouse.settings import Settings
@@ -86,7 +78,7 @@ class _Writer:
             "error": error,
             "context": self.redact(context),
         }
-        path = self._path(verdict.table, verdict.batch_id, error)
+        path = path_of(self.settings.lake, verdict.table, verdict.batch_id, error, self.now)
         write_letter(path, head, self._records(first, rows))
         return path
 
@@ -108,22 +100,3 @@ class _Writer:
             "batch_id": verdict.batch_id,
             "source": first.get("source"),
         }
-
-    def _path(self, table: str, batch_id: str, error: str) -> Path:
-        """The letter this batch already has for these reasons, or a new one."""
-        folder = folder_of(self.settings.lake, table)
-        suffix = identity(table, batch_id, error)
-        for path in sorted(folder.glob(PATTERN.replace("*", f"*_{suffix}"))):
-            if _is_letter_of(path, batch_id, error):
-                return path
-        moment = self.now.astimezone(UTC).strftime("%Y-%m-%dT%H-%M-%S.%fZ")
-        return folder / f"dlq_{moment}_{suffix}.json"
-
-
-def _is_letter_of(path: Path, batch_id: str, error: str) -> bool:
-    """Whether it is this one, for eight digits may coincide; a torn one is not in the way."""
-    try:
-        letter = open_letter(path)
-    except UnreadableDeadLetter:
-        return False
-    return letter.batch_id == batch_id and letter.error == error

@@ -50,10 +50,6 @@ def _connected(settings: Settings, service: Callable[[Settings], Service]) -> Sp
     return session
 
 
-def remote_address(settings: Settings) -> str:
-    return _address(settings, engine_service)
-
-
 def _address(settings: Settings, service: Callable[[Settings], Service]) -> str:
     named = os.environ.get("SPARK_REMOTE")
     return named or f"sc://127.0.0.1:{service(settings).ensure().port}"

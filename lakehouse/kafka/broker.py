@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import socket
 import subprocess
 import uuid
 from base64 import urlsafe_b64encode
@@ -10,7 +9,7 @@ from pathlib import Path
 
 from lakehouse.engine.java import java_binary
 from lakehouse.errors import BrokerStartFailed, EngineStartFailed, JarsMissing
-from lakehouse.services import Running, Service
+from lakehouse.services import Running, Service, free_port
 from lakehouse.settings import PROJECT, Settings
 
 NAME = "kafka"
@@ -59,7 +58,7 @@ def _java(java: Path, heap: str) -> list[str]:
 
 def _write_properties(home: Path, port: int) -> Path:
     home.mkdir(parents=True, exist_ok=True)
-    controller = _free_port()
+    controller = free_port()
     properties = {
         "process.roles": "broker,controller",
         "node.id": 1,
@@ -108,10 +107,3 @@ def _format_once(java: Path, home: Path, properties: Path) -> None:
     if done.returncode:
         lines = (done.stderr or done.stdout).strip().splitlines() or ["it says nothing"]
         raise BrokerStartFailed(problem=f"its storage cannot be made: {lines[-1]}", log="none")
-
-
-def _free_port() -> int:
-    with socket.socket() as probe:
-        probe.bind(("127.0.0.1", 0))
-        port: int = probe.getsockname()[1]
-        return port

@@ -13,8 +13,7 @@ from typing import Any
 
 import orjson
 
-from lakehouse.dead_letters.letter import PATTERN, folder_of, identity, open_letter, write_letter
-from lakehouse.errors import UnreadableDeadLetter
+from lakehouse.dead_letters.letter import path_of, write_letter
 from lakehouse.producers.journal import Position
 
 WINDOW_SECONDS = 5
@@ -32,7 +31,7 @@ class Letters:
     """The letters of one stream on their way into the folder of its table."""
 
     def __init__(self, lake: Path, stream: str, table: str) -> None:
-        self._folder = folder_of(lake, table)
+        self._lake = lake
         self._stream = stream
         self._table = table
         self._groups: dict[int, _Group] = {}
@@ -79,15 +78,8 @@ class Letters:
         }
         head = {"timestamp": now.isoformat(), "error": reason, "context": context}
         records = (_record(line, batch_id) for line in lines)
-        write_letter(self._path(batch_id, reason, now), head, records)
-
-    def _path(self, batch_id: str, reason: str, now: datetime) -> Path:
-        """The letter that was written before a crash, or a new one."""
-        suffix = identity(self._table, batch_id, reason)
-        for path in sorted(self._folder.glob(PATTERN.replace("*", f"*_{suffix}"))):
-            if _is_letter_of(path, batch_id, reason):
-                return path
-        return self._folder / f"dlq_{now.strftime('%Y-%m-%dT%H-%M-%S.%fZ')}_{suffix}.json"
+        path = path_of(self._lake, self._table, batch_id, reason, now)
+        write_letter(path, head, records)
 
 
 def _window(moment: float) -> int:
@@ -98,11 +90,3 @@ def _record(line: bytes, batch_id: str) -> dict[str, Any]:
     record: dict[str, Any] = orjson.loads(line)
     del record["provider"]
     return {**record, "batch_id": batch_id}
-
-
-def _is_letter_of(path: Path, batch_id: str, reason: str) -> bool:
-    try:
-        letter = open_letter(path)
-    except UnreadableDeadLetter:
-        return False
-    return letter.batch_id == batch_id and letter.error == reason

@@ -15,13 +15,12 @@ from urllib.parse import unquote
 
 import polars as pl
 from deltalake import DeltaTable
-from deltalake.exceptions import CommitFailedError
-from tenacity import retry, retry_if_exception_type, stop_after_attempt, wait_random_exponential
 
+from lakehouse.conflicts import again_on_conflict
 from lakehouse.settings import Settings
-from lakehouse.streams.candles import KEY, candles_of
+from lakehouse.streams.candles import KEY, WINDOW_START, candles_of
 from lakehouse.streams.hours import note, put
-from lakehouse.streams.known import hours_of, read_between, read_files
+from lakehouse.streams.known import hours_of, read_between, read_files, root_of
 from lakehouse.streams.stream import TRADES
 
 TRADE = ["symbol", "timestamp", "price", "volume", "offset", "is_outlier", "is_late"]
@@ -30,15 +29,7 @@ NO_TRADES = pl.DataFrame(schema={"symbol": pl.String, "is_late": pl.Boolean})
 HOUR, MICROSECOND = timedelta(hours=1), timedelta(microseconds=1)
 
 
-_again_on_conflict = retry(
-    retry=retry_if_exception_type(CommitFailedError),
-    stop=stop_after_attempt(5),
-    wait=wait_random_exponential(multiplier=0.2, max=2),
-    reraise=True,
-)
-
-
-@_again_on_conflict
+@again_on_conflict()
 def take_in(settings: Settings) -> int:
     """Bring in what bronze got since, but for what was too late; the candles that changed.
 
@@ -52,7 +43,8 @@ def take_in(settings: Settings) -> int:
         return _rebuild(settings, bronze, silver)
     on_time = trades.filter(~pl.col("is_late"))
     if on_time.is_empty():
-        note(silver, {ON_TIME: until}) if until > since else None
+        if until > since:
+            note(silver, {ON_TIME: until})
         return 0
     return put(settings, silver, candles_of(on_time), {ON_TIME: until})
 
@@ -71,7 +63,7 @@ def bring_in_late(settings: Settings) -> int:
         return _bring_in_late(settings)
 
 
-@_again_on_conflict
+@again_on_conflict()
 def _bring_in_late(settings: Settings) -> int:
     bronze, silver = _tables(settings)
     since, until = _taken_in(silver, LATE), bronze.version()
@@ -80,10 +72,10 @@ def _bring_in_late(settings: Settings) -> int:
     except FileNotFoundError:
         return _rebuild(settings, bronze, silver)
     if late.is_empty():
-        note(silver, {LATE: until}) if until > since else None
+        if until > since:
+            note(silver, {LATE: until})
         return 0
-    start = pl.col("timestamp").dt.truncate("1m").alias("window_start")
-    minutes = late.select("symbol", start).unique()
+    minutes = late.select("symbol", WINDOW_START).unique()
     return put(settings, silver, _computed(bronze, minutes), {LATE: until}, is_whole=True)
 
 
@@ -106,8 +98,7 @@ def _computed(bronze: DeltaTable, minutes: pl.DataFrame) -> pl.DataFrame:
     for (hour,), group in minutes.group_by(pl.col("window_start").dt.truncate("1h")):
         first: Any = hour
         found = read_between(bronze, first, first + HOUR - MICROSECOND, TRADE)
-        start = pl.col("timestamp").dt.truncate("1m").alias("window_start")
-        wanted = found.with_columns(start).join(group.select(KEY), on=KEY, how="semi")
+        wanted = found.with_columns(WINDOW_START).join(group.select(KEY), on=KEY, how="semi")
         parts.append(candles_of(_in_order(wanted)))
     return pl.concat(parts)
 
@@ -134,7 +125,7 @@ def _in_order(trades: pl.DataFrame) -> pl.DataFrame:
 
 def _added(bronze: DeltaTable, since: int, until: int) -> list[str]:
     """Files that commits after `since` brought, up to `until`; compaction brings nothing new."""
-    root = Path(bronze.table_uri.removeprefix("file://"))
+    root = root_of(bronze)
     log = root / "_delta_log"
     names = (
         name

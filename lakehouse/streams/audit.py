@@ -38,6 +38,6 @@ def audit(session: SparkSession, settings: Settings, recorder: Recorder) -> Gate
 
 
 def _audited_until(settings: Settings) -> datetime:
-    results = ops.read(settings, "ops.quality_results").to_pylist()
-    times = (row["checked_at"] for row in results if row["table"] == TRADES.silver_table)
-    return max(times, default=EPOCH)
+    newest = f"SELECT max(checked_at) AS newest FROM rows WHERE \"table\" = '{TRADES.silver_table}'"
+    found = ops.query(settings, "ops.quality_results", newest)
+    return (found[0]["newest"] if found else None) or EPOCH

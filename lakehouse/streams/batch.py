@@ -57,7 +57,7 @@ class MicroBatch:
     ) -> MicroBatch:
         """Read the messages, once; who is done with them says `rows.unpersist()`."""
         rows = batch.withColumn("batch_id", F.lit(f"{run_id}-{number}")).persist()
-        reasons = [name for name in rows.columns if name.endswith(REASONS)]
+        reasons = _marks(rows)
         names = [*identity, *POSITION, "received_at"]
         found = rows.select(*names, *(_text(name).alias(name) for name in reasons)).toArrow()
         seen = pl.DataFrame(pl.from_arrow(found)).sort(POSITION)

@@ -12,6 +12,7 @@ from datetime import timedelta
 import polars as pl
 
 KEY = ["symbol", "window_start"]
+WINDOW_START = pl.col("timestamp").dt.truncate("1m").alias("window_start")
 VALUES = [
     "open",
     "high",
@@ -37,9 +38,7 @@ def candles_of(trades: pl.DataFrame) -> pl.DataFrame:
     Of trades at the same time the one with the lower offset came first.
     """
     price, volume = pl.col("price"), pl.col("volume")
-    minutes = trades.sort("timestamp", "offset").group_by(
-        "symbol", pl.col("timestamp").dt.truncate("1m").alias("window_start")
-    )
+    minutes = trades.sort("timestamp", "offset").group_by("symbol", WINDOW_START)
     return minutes.agg(
         price.first().alias("open"),
         price.max().alias("high"),

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from datetime import timedelta
-from pathlib import Path
 
 import polars as pl
 import pyarrow as pa
@@ -13,6 +12,7 @@ from deltalake import CommitProperties, DeltaTable, Transaction, write_deltalake
 from lakehouse import ops
 from lakehouse.settings import Settings
 from lakehouse.streams.candles import KEY, VALUES, joined, with_figures, with_flat_candles
+from lakehouse.streams.known import files_of
 from lakehouse.streams.stream import TRADES
 
 HOUR = ["trade_date", "trade_hour"]
@@ -64,10 +64,10 @@ def _hours_of(rows: pl.DataFrame) -> pl.DataFrame:
 
 def _hours_around(rows: pl.DataFrame) -> pl.DataFrame:
     """Those, and so many before and after that a silence can begin or end there."""
-    reach = range(-int(LONGEST_SILENCE / timedelta(hours=1)), 1 + int(LONGEST_SILENCE.days * 24))
+    most = LONGEST_SILENCE // timedelta(hours=1)
     shifted = [
         rows.select((pl.col("window_start") + timedelta(hours=hours)).alias("window_start"))
-        for hours in reach
+        for hours in range(-most, most + 1)
     ]
     return _hours_of(pl.concat(shifted).unique())
 
@@ -90,14 +90,12 @@ def last_hours(silver: DeltaTable, count: int) -> list[str]:
 
 def _files(silver: DeltaTable) -> pl.DataFrame:
     """The table's files: path and HOUR."""
-    actions = pl.DataFrame(pl.from_arrow(pa.table(silver.get_add_actions(flatten=True))))
-    if actions.is_empty():
-        return pl.DataFrame(
-            schema={"path": pl.String, "trade_date": pl.Date, "trade_hour": pl.Int32}
-        )
-    root = Path(silver.table_uri.removeprefix("file://"))
-    return actions.select(
-        (pl.lit(f"{root}/") + pl.col("path")).alias("path"),
+    files = files_of(silver)
+    if files.is_empty():
+        kinds = {"path": pl.String, "trade_date": pl.Date, "trade_hour": pl.Int32}
+        return pl.DataFrame(schema=kinds)
+    return files.select(
+        "path",
         pl.col("partition.trade_date").cast(pl.Date).alias("trade_date"),
         pl.col("partition.trade_hour").cast(pl.Int32).alias("trade_hour"),
     )

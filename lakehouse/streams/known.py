@@ -65,28 +65,37 @@ def read_files(files: Sequence[str], columns: Sequence[str]) -> pl.DataFrame:
 
 def files_between(table: DeltaTable, wanted: Sequence[Span]) -> list[str]:
     """The files of the table that may hold times of any of the spans."""
-    actions = pl.DataFrame(pl.from_arrow(pa.table(table.get_add_actions(flatten=True))))
-    if actions.is_empty():
+    files = files_of(table)
+    if files.is_empty():
         return []
-    found = actions
-    if {"min.timestamp", "max.timestamp"} <= set(actions.columns):
+    found = files
+    if {"min.timestamp", "max.timestamp"} <= set(files.columns):
         low, high = _utc("min.timestamp") - CUT, _utc("max.timestamp") + CUT
         overlaps = [(low <= last) & (high >= first) for first, last in wanted]
         # A file without statistics may hold anything.
-        found = actions.filter(pl.any_horizontal(overlaps).fill_null(True))
-    root = Path(table.table_uri.removeprefix("file://"))
-    return [str(root / path) for path in found["path"]]
+        found = files.filter(pl.any_horizontal(overlaps).fill_null(True))
+    return found["path"].to_list()
+
+
+def files_of(table: DeltaTable) -> pl.DataFrame:
+    """The table's files: `path`, `partition.…`, and their statistics as `min.…` and `max.…`."""
+    actions = pl.DataFrame(pl.from_arrow(pa.table(table.get_add_actions(flatten=True))))
+    return actions.with_columns((pl.lit(f"{root_of(table)}/") + pl.col("path")).alias("path"))
+
+
+def root_of(table: DeltaTable) -> Path:
+    return Path(table.table_uri.removeprefix("file://"))
 
 
 def hours_of(table: DeltaTable) -> list[datetime]:
     """The hours that the table may hold times of, by the statistics of its files."""
-    actions = pl.DataFrame(pl.from_arrow(pa.table(table.get_add_actions(flatten=True))))
-    if actions.is_empty():
+    files = files_of(table)
+    if files.is_empty():
         return []
     ranges = pl.datetime_ranges(
         _utc("min.timestamp").dt.truncate("1h"), _utc("max.timestamp"), "1h"
     )
-    hours = actions.select(ranges.alias("hour")).explode("hour").unique().sort("hour")
+    hours = files.select(ranges.alias("hour")).explode("hour").unique().sort("hour")
     return hours["hour"].to_list()
 
 

@@ -17,7 +17,7 @@ from lakehouse.settings import Settings
 from lakehouse.streams.landing import Landing
 from lakehouse.streams.messages import gated
 from lakehouse.streams.owner import Owner
-from lakehouse.streams.record import offsets_landed
+from lakehouse.streams.record import last_batches, offsets_landed
 from lakehouse.streams.stream import Stream
 
 
@@ -88,7 +88,7 @@ def _run(settings: Settings, stream: Stream) -> tuple[str, Path]:
 
 def _starting_offsets(settings: Settings, stream: Stream) -> str:
     """Where a query without a checkpoint begins: after what was landed, else with the first."""
-    landed, topic = offsets_landed(settings, stream), stream.topic(settings)
+    landed, topic = offsets_landed(last_batches(settings, stream)), stream.topic(settings)
     bounds = offset_bounds(client_config(settings), topic)
     places = {
         str(partition): landed[partition] if first <= landed.get(partition, -1) <= end else first

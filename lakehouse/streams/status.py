@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import dataclass
 from datetime import datetime
 
@@ -34,13 +35,14 @@ class Status:
 
 def status_of(settings: Settings, stream: Stream) -> Status:
     """How the stream is, from its record and the broker."""
-    last = next(iter(last_batches(settings, stream, 1)), None)
-    waiting = lag_messages(settings, stream)
+    batches = last_batches(settings, stream)
+    last = batches[0] if batches else None
+    waiting = _lag_messages(settings, stream, offsets_landed(batches))
     return Status(
         stream=stream.name,
         producer=_life(settings, producer_name(stream)),
         job=_life(settings, job_name(stream)),
-        messages_per_second=rate(settings, stream),
+        messages_per_second=rate(batches),
         lag_messages=waiting,
         lag_seconds=_lag_seconds(waiting, last["received_at"] if last else None),
         last_batch_at=last["recorded_at"] if last else None,
@@ -70,14 +72,14 @@ def _lag_seconds(waiting: int | None, received_at: datetime | None) -> float | N
     return (ops.now() - received_at).total_seconds()
 
 
-def lag_messages(settings: Settings, stream: Stream) -> int | None:
+def _lag_messages(settings: Settings, stream: Stream, landed: Mapping[int, int]) -> int | None:
     """Messages in the topic that were not landed yet; None where no broker says."""
     servers = known_servers(settings)
     if servers is None:
         return None
-    landed, topic = offsets_landed(settings, stream), stream.topic(settings)
+    config = {"bootstrap.servers": servers, **security(settings.kafka)}
     try:
-        bounds = offset_bounds({"bootstrap.servers": servers, **security(settings.kafka)}, topic)
+        bounds = offset_bounds(config, stream.topic(settings))
     except BrokerUnreachable:
         return None
     return sum(end - max(first, landed.get(n, 0)) for n, (first, end) in bounds.items())
