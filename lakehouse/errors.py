@@ -4,8 +4,8 @@ LakehouseError
 ├── UsageError                 the request is wrong; nothing ran (exit code 2)
 │   ├── InvalidSetting
 │   ├── UnknownAsset, UnknownTimeframe, UnknownProvider, UnknownTable, UnknownStream
-│   ├── InvalidWindow, InvalidFilter, InvalidQuery, InvalidRetention
-│   └── NothingToResume
+│   ├── InvalidWindow, InvalidFilter, InvalidQuery, InvalidRow, InvalidRetention
+│   └── NothingToResume, UnknownRun
 ├── EngineError
 │   ├── JavaMissing, JarsMissing
 │   └── EngineStartFailed, EngineUnreachable, EngineLost
@@ -24,8 +24,14 @@ LakehouseError
 ├── WriteConflict
 ├── DeadLetterError
 │   └── UnreadableDeadLetter, UnknownDeadLetter
-└── TimeTravelError
-    └── VersionGone, UnknownVersion, BeforeFirstVersion
+├── TimeTravelError
+│   └── VersionGone, UnknownVersion, BeforeFirstVersion
+├── ReleaseError
+│   ├── UnknownRelease, InvalidReleaseName, ReleaseExists, ReleaseGone, NotInRelease, LatestIsKept
+│   └── NothingToRelease, RollbackFailed
+└── BackupError
+    ├── UnknownBackup, BackupDamaged, BackupRefused, BackupFailed
+    └── RestoreRefused, RestoreFailed
 
 Each class states its message once, as a template over its facts; the facts are attributes too.
 """
@@ -102,6 +108,10 @@ class InvalidQuery(UsageError):
     template = "The query cannot run: {problem}"
 
 
+class InvalidRow(UsageError):
+    template = "There is no such row to explain: {problem}."
+
+
 class InvalidRetention(UsageError):
     template = (
         "Vacuum with {hours} h would remove versions younger than the safe retention of {safe} h "
@@ -111,6 +121,10 @@ class InvalidRetention(UsageError):
 
 class NothingToResume(UsageError):
     template = "No unfinished backfill matches these flags. Run it without --resume."
+
+
+class UnknownRun(UsageError):
+    template = "No step of a run {run} is known. The latest run: {latest}."
 
 
 class EngineError(LakehouseError):
@@ -265,3 +279,84 @@ class UnknownVersion(TimeTravelError):
 
 class BeforeFirstVersion(TimeTravelError):
     template = "{table} did not exist at {asked}: its first version is of {first}."
+
+
+class ReleaseError(LakehouseError):
+    pass
+
+
+class UnknownRelease(ReleaseError):
+    exit_code = 2
+    template = "There is no release {release}. `lakehouse release list` shows what there is."
+
+
+class InvalidReleaseName(ReleaseError):
+    exit_code = 2
+    template = "A release cannot be called {release!r}: {problem}."
+
+
+class ReleaseExists(ReleaseError):
+    exit_code = 2
+    template = "There is a release {release} already, of {created_at}. Choose another name."
+
+
+class ReleaseGone(ReleaseError):
+    template = (
+        "Release {release} is gone: it was let go at {dropped_at}, and its versions may have been "
+        "vacuumed. Kept: {kept}."
+    )
+
+
+class NotInRelease(ReleaseError):
+    exit_code = 2
+    template = (
+        "{table} is not in release {release}, which holds {tables}. Read it without --release, or "
+        "--as-of a time."
+    )
+
+
+class LatestIsKept(ReleaseError):
+    exit_code = 2
+    template = "Release {release} is the latest one, and that is always kept. Nothing was dropped."
+
+
+class NothingToRelease(ReleaseError):
+    template = "Nothing was released: {problem}. `lakehouse build` brings silver and gold up."
+
+
+class RollbackFailed(ReleaseError):
+    template = (
+        "Rolling back to release {release} failed: {problem}. No table was changed for good; "
+        "readers of releases saw nothing of it."
+    )
+
+
+class BackupError(LakehouseError):
+    pass
+
+
+class UnknownBackup(BackupError):
+    exit_code = 2
+    template = "There is no backup {backup} in {folder}. It has: {known}."
+
+
+class BackupDamaged(BackupError):
+    template = "Backup {backup} is damaged: {problem}. Nothing was restored from it."
+
+
+class BackupRefused(BackupError):
+    exit_code = 2
+    template = "Nothing was backed up to {folder}: {problem}."
+
+
+class BackupFailed(BackupError):
+    template = "The backup was not made: {problem}. What was copied is kept for the next one."
+
+
+class RestoreRefused(BackupError):
+    exit_code = 2
+    template = "Nothing was restored to {root}: {problem}."
+
+
+class RestoreFailed(BackupError):
+    template = "Restoring to {root} failed: {problem}. Nothing of it was left there."

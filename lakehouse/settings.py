@@ -35,7 +35,10 @@ SECRET_FIELDS = {"api_key", "token", "webhook_url", "sasl_password", "ssl_key_pa
 
 
 class Asset(BaseModel):
-    """A pair that may be landed; `symbols` names it where a provider's own rule does not fit."""
+    """A pair that may be landed; `symbols` names it where a provider's own rule does not fit.
+
+    `calendar` says when its market is open: 24/7, 24/5, or an exchange such as XNYS.
+    """
 
     model_config = ConfigDict(extra="forbid", frozen=True)
 
@@ -44,6 +47,7 @@ class Asset(BaseModel):
     symbols: dict[str, str] = {}
     min_price: float = Field(default=0.0001, ge=0)
     max_price: float = Field(default=1_000_000, gt=0)
+    calendar: str = "24/7"
 
 
 class Provider(BaseModel):
@@ -85,6 +89,36 @@ class BuildOptions(BaseModel):
     model_config = ConfigDict(extra="forbid", frozen=True)
 
     slice_candles: int = Field(default=500_000, gt=0)
+
+
+class GapOptions(BaseModel):
+    """When a quiet source counts as one that has nothing: after so long without a candle."""
+
+    model_config = ConfigDict(extra="forbid", frozen=True)
+
+    delisted_after_hours: float = Field(default=24, gt=0)
+
+
+class ReleaseOptions(BaseModel):
+    """Which releases of builds are kept: the newest ones, and those young enough.
+
+    `read` is the release that reads of silver and gold mean when they name none; None: the tables
+    as they are now.
+    """
+
+    model_config = ConfigDict(extra="forbid", frozen=True)
+
+    keep: int = Field(default=30, ge=1)
+    keep_days: float = Field(default=30, ge=0)
+    read: str | None = None
+
+
+class BackupOptions(BaseModel):
+    """Where backups go; None: beside the lake."""
+
+    model_config = ConfigDict(extra="forbid", frozen=True)
+
+    folder: Path | None = None
 
 
 class Alerts(BaseModel):
@@ -233,6 +267,9 @@ class Settings(BaseSettings):
     spark: SparkOptions = SparkOptions()
     backfill: BackfillDefaults = BackfillDefaults()
     build: BuildOptions = BuildOptions()
+    gaps: GapOptions = GapOptions()
+    releases: ReleaseOptions = ReleaseOptions()
+    backup: BackupOptions = BackupOptions()
     airflow: AirflowOptions = AirflowOptions()
     kafka: KafkaOptions = KafkaOptions()
     streams: StreamOptions = StreamOptions()

@@ -98,9 +98,13 @@ OPS = (
         columns=(
             Column("build_id", "string", "Build"),
             Column("table", "string", "Silver or gold table"),
-            Column("status", "string", "written, gated, refused or restarted"),
+            Column(
+                "status",
+                "string",
+                "begun, written, gated, refused, restarted, rolling_back or stayed",
+            ),
             Column("bronze_versions", "string", "Bronze table versions that are in it, as JSON"),
-            Column("version_before", "bigint", "Version of the table that a refusal goes back to"),
+            Column("version_before", "bigint", "Version that a refusal or a rollback goes to"),
             Column("built_at", "timestamp", "Rows updated later were not in it yet, UTC"),
             Column("recorded_at", "timestamp", "When, UTC"),
         ),

@@ -17,6 +17,7 @@ import yaml
 from lakehouse.errors import UnknownTable
 from lakehouse.settings import PROJECT
 from lakehouse.tables.candles import bronze_candles
+from lakehouse.tables.ledgers import LEDGERS
 from lakehouse.tables.ops import OPS
 from lakehouse.tables.streamed import STREAMED
 from lakehouse.tables.table import Column, Table
@@ -67,7 +68,7 @@ def registry() -> dict[str, Table]:
     for layer in BUILT_LAYERS:
         for path in sorted((DBT_MODELS / layer).glob("*.yml")):
             tables += _from_dbt(layer, path)
-    return {table.full_name: table for table in (*tables, *OPS)}
+    return {table.full_name: table for table in (*tables, *OPS, *LEDGERS)}
 
 
 def table_named(name: str) -> Table:
