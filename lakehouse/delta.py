@@ -19,16 +19,22 @@ from tenacity import (
     wait_random_exponential,
 )
 
+from lakehouse.delta_log import KEEPING
 from lakehouse.errors import WriteConflict
 from lakehouse.settings import Settings
 from lakehouse.tables import Table
 
 ATTEMPTS = 10
-CONFIGURATION = {"delta.checkpointInterval": "50", "delta.enableDeletionVectors": "false"}
+CONFIGURATION = {
+    "delta.checkpointInterval": "50",
+    "delta.enableDeletionVectors": "false",
+    **KEEPING,
+}
 # Words by which the engines say that another writer was faster: Delta on Spark, then Sail.
 CONFLICTS = (
     "Failed to commit transaction",
     "DELTA_CONCURRENT",
+    "DELTA_METADATA_CHANGED",
     "Concurrent",
     "conflict",
     "version already exists",

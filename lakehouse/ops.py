@@ -15,6 +15,7 @@ import pyarrow as pa
 from deltalake import DeltaTable, QueryBuilder, write_deltalake
 
 from lakehouse.conflicts import again_on_conflict
+from lakehouse.delta_log import KEEPING
 from lakehouse.settings import Settings
 from lakehouse.tables import Table, table_named
 
@@ -66,7 +67,9 @@ def append(settings: Settings, name: str, rows: Iterable[Mapping[str, Any]]) -> 
 
 @_retry_conflicts
 def _append(settings: Settings, table: Table, data: pa.Table) -> None:
-    write_deltalake(str(table.path(settings.lake)), data, mode="append")
+    write_deltalake(
+        str(table.path(settings.lake)), data, mode="append", configuration=dict(KEEPING)
+    )
 
 
 def upsert(settings: Settings, name: str, rows: Iterable[Mapping[str, Any]]) -> None:

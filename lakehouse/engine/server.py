@@ -19,6 +19,7 @@ CONNECT_SERVER = "org.apache.spark.sql.connect.service.SparkConnectServer"
 # Spark compiles code for every query; the default cache for it is swept again and again.
 JAVA_OPTIONS = "-Duser.timezone=UTC -XX:+UseParallelGC -XX:ReservedCodeCacheSize=512m"
 DELTA_DEFAULT = "spark.databricks.delta.properties.defaults"
+DELTA_VACUUM = "spark.databricks.delta.vacuum"
 
 
 def engine_service(settings: Settings) -> Service:
@@ -128,7 +129,11 @@ def spark_conf(settings: Settings, port: int, jars: list[str]) -> dict[str, str]
         # A MERGE reads its source twice; computing indicators twice costs more than keeping them.
         "spark.databricks.delta.merge.materializeSource": "all",
         "spark.databricks.delta.retentionDurationCheck.enabled": "false",
+        # Delta would refuse versions older than a week, files or no files; a release has no age.
+        f"{DELTA_VACUUM}.enforceTimeTravelWithinDeletedFileRetentionDuration": "false",
         # Readers such as Polars and delta-rs must be able to follow.
         f"{DELTA_DEFAULT}.enableDeletionVectors": "false",
         f"{DELTA_DEFAULT}.checkpointInterval": "50",
+        # Kept releases are read through old entries of the log; `lakehouse vacuum` cleans it.
+        f"{DELTA_DEFAULT}.enableExpiredLogCleanup": "false",
     }
