@@ -1,4 +1,4 @@
-"""Reading a table as it was, by version or by time, and saying what of it is still readable."""
+"""Reading a table as it was, by version, time or release, and saying what is still readable."""
 
 from __future__ import annotations
 
@@ -13,7 +13,14 @@ from deltalake import DeltaTable
 from deltalake.exceptions import DeltaError
 from pyspark.sql import DataFrame, SparkSession
 
-from lakehouse.errors import BeforeFirstVersion, UnknownTable, UnknownVersion, VersionGone
+from lakehouse.errors import (
+    BeforeFirstVersion,
+    InvalidQuery,
+    UnknownTable,
+    UnknownVersion,
+    VersionGone,
+)
+from lakehouse.releases import default_release, find_release
 from lakehouse.settings import Settings
 from lakehouse.tables import LAYERS
 
@@ -57,7 +64,7 @@ def _version(table: DeltaTable, entry: dict[str, object], present: set[str]) -> 
     metrics = entry.get("operationMetrics") or {}
     return Version(
         version=number,
-        committed_at=datetime.fromtimestamp(int(str(entry["timestamp"])) / 1000, UTC),
+        committed_at=_committed_at(entry),
         operation=str(entry.get("operation", "")),
         rows_written=_rows_written(metrics if isinstance(metrics, dict) else {}),
         is_readable=_is_readable(table, number, present),
@@ -67,6 +74,12 @@ def _version(table: DeltaTable, entry: dict[str, object], present: set[str]) -> 
 def _rows_written(metrics: dict[str, object]) -> int | None:
     names = ("numTargetRowsInserted", "numOutputRows", "num_target_rows_inserted", "num_added_rows")
     return next((int(str(metrics[name])) for name in names if name in metrics), None)
+
+
+def is_readable(settings: Settings, name: str, version: int) -> bool:
+    """Whether every file of that version is there. Raises UnknownTable."""
+    path = table_path(settings, name)
+    return _is_readable(DeltaTable(str(path)), version, _files_present(path))
 
 
 def _is_readable(table: DeltaTable, number: int, present: set[str]) -> bool:
@@ -87,40 +100,62 @@ def _files_present(path: Path) -> set[str]:
 
 
 def resolve_version(
-    settings: Settings, name: str, version: int | None, as_of: datetime | None
+    settings: Settings,
+    name: str,
+    version: int | None,
+    as_of: datetime | None,
+    release: str | None = None,
 ) -> int | None:
-    """The version meant by a number or a time; None when neither is given.
+    """The version meant by a number, a time or a release; None for the table as it is.
 
-    Raises UnknownTable, UnknownVersion, BeforeFirstVersion or VersionGone.
+    Where none is given, the setting `releases.read` may name a release. Raises UnknownTable,
+    InvalidQuery where several are given, UnknownVersion, BeforeFirstVersion, VersionGone,
+    UnknownRelease, ReleaseGone or NotInRelease.
     """
+    table_path(settings, name)
+    if sum(given is not None for given in (version, as_of, release)) > 1:
+        problem = "a table is read at a version, at a time or in a release; name one of them."
+        raise InvalidQuery(problem=problem)
     if version is None and as_of is None:
-        table_path(settings, name)
-        return None
-    versions = history(settings, name)
-    chosen = _by_number(name, versions, version) if version is not None else None
-    chosen = chosen or _by_time(name, versions, as_of or datetime.now(UTC))
-    if not chosen.is_readable:
-        readable = ", ".join(str(v.version) for v in versions if v.is_readable)
-        raise VersionGone(table=name, version=chosen.version, readable=readable)
-    return chosen.version
+        release = release or default_release(settings, name)
+        if release is None:
+            return None
+    if release is not None:
+        chosen = find_release(settings, release).version_of(name)
+    else:
+        chosen = _found(settings, name, version, as_of)
+    if not is_readable(settings, name, chosen):
+        readable = ", ".join(str(v.version) for v in history(settings, name) if v.is_readable)
+        raise VersionGone(table=name, version=chosen, readable=readable)
+    return chosen
 
 
-def _by_number(name: str, versions: list[Version], number: int) -> Version:
-    for version in versions:
-        if version.version == number:
-            return version
-    first, last = versions[-1].version, versions[0].version
-    raise UnknownVersion(table=name, version=number, first=first, last=last)
+def _found(settings: Settings, name: str, version: int | None, as_of: datetime | None) -> int:
+    """The version that its history has under that number, or for that time."""
+    entries = DeltaTable(str(table_path(settings, name))).history()
+    if version is not None:
+        return _by_number(name, [int(str(entry["version"])) for entry in entries], version)
+    return _by_time(name, entries, as_of or datetime.now(UTC))
 
 
-def _by_time(name: str, versions: list[Version], moment: datetime) -> Version:
-    for version in versions:
-        if version.committed_at <= moment:
-            return version
-    first = versions[-1].committed_at
+def _by_number(name: str, numbers: list[int], number: int) -> int:
+    if number in numbers:
+        return number
+    raise UnknownVersion(table=name, version=number, first=numbers[-1], last=numbers[0])
+
+
+def _by_time(name: str, entries: list[dict[str, object]], moment: datetime) -> int:
+    for entry in entries:
+        if _committed_at(entry) <= moment:
+            return int(str(entry["version"]))
+    first = _committed_at(entries[-1])
     raise BeforeFirstVersion(
         table=name, asked=f"{moment:%Y-%m-%dT%H:%M:%SZ}", first=f"{first:%Y-%m-%dT%H:%M:%SZ}"
     )
+
+
+def _committed_at(entry: dict[str, object]) -> datetime:
+    return datetime.fromtimestamp(int(str(entry["timestamp"])) / 1000, UTC)
 
 
 def read(
@@ -129,8 +164,9 @@ def read(
     name: str,
     version: int | None = None,
     as_of: datetime | None = None,
+    release: str | None = None,
 ) -> DataFrame:
     """The table now, or as it was. Raises what resolve_version raises."""
-    number = resolve_version(settings, name, version, as_of)
+    number = resolve_version(settings, name, version, as_of, release)
     suffix = "" if number is None else f" VERSION AS OF {number}"
     return session.sql(f"SELECT * FROM {name}{suffix}")

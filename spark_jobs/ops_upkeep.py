@@ -37,7 +37,7 @@ def order(settings: Settings, table: str) -> dict[str, int]:
 
 
 def vacuum(settings: Settings, table: str) -> dict[str, int]:
-    """Remove files that no version within the table's retention needs; how many."""
+    """Remove files that no version within the retention and no kept release needs; how many."""
     hours = maintenance.safe_retention_hours(settings, table)
     files = maintenance.vacuum(settings, table)
     log.info("%s: %d files older than %g h removed.", table, len(files), hours)

@@ -3,18 +3,24 @@
 from __future__ import annotations
 
 import uuid
+from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, field
 from datetime import datetime
+from functools import partial
+from itertools import count
 from pathlib import Path
 from typing import Any
 
 from pyspark.sql import SparkSession
 
 from lakehouse import delta, ops
-from lakehouse.builds.arrivals import SILVER, Arrival, record_arrivals
+from lakehouse.builds.arrivals import SILVER, Arrival, Recorded, record_arrivals
+from lakehouse.builds.before import Known, add_missing_columns, is_from, known
 from lakehouse.builds.gating import Gated, gate_table
 from lakehouse.builds.slices import Slice, slices
+from lakehouse.checkpoint_hints import forget_checkpoint_hints
+from lakehouse.commits import version_of
 from lakehouse.engine import register_tables
 from lakehouse.outcomes import Recorder
 from lakehouse.settings import Settings
@@ -39,13 +45,19 @@ class Build:
 
 @dataclass
 class Builder:
-    """Carries a build out. Rows that a table got after its `gated_until` await their gate."""
+    """Carries a build out. Rows that a table got after its `gated_until` await their gate.
+
+    `refreshed` are the versions that a refresh of tables keeps the times of rows from.
+    """
 
     session: SparkSession
     settings: Settings
     recorder: Recorder
     new: Build
     gated_until: dict[str, datetime] = field(default_factory=dict)
+    refreshed: dict[str, int] = field(default_factory=dict)
+    known: Known = field(default_factory=Known)
+    _numbers: Iterator[int] = field(default_factory=count)
 
     def take_in(self, stages: list[Stage], arrivals: list[Arrival], is_first: bool) -> None:
         """Write and gate the stages, one slice of the arrivals after the other."""
@@ -66,12 +78,13 @@ class Builder:
     def gate(self, stage: Stage) -> None:
         """Gate what the stage's tables got since they were gated. Raises BatchQuarantined."""
         register_tables(self.session, self.settings)
-        self._gate(stage)
+        self._gate(stage, [])
 
-    def _gate(self, stage: Stage) -> None:
+    def _gate(self, stage: Stage, arrivals: list[Arrival]) -> None:
+        gate_one = partial(self._gate_table, arrivals=arrivals)
         # Each gate mostly waits for the engine.
         with ThreadPoolExecutor(len(stage)) as pool:
-            for table, gated in zip(stage, pool.map(self._gate_table, stage), strict=True):
+            for table, gated in zip(stage, pool.map(gate_one, stage), strict=True):
                 passed = gated.rows - gated.rejected
                 self.new.rows[table.full_name] = self.new.rows.get(table.full_name, 0) + passed
                 self.new.rows_rejected += gated.rejected
@@ -80,6 +93,9 @@ class Builder:
     def _open(self) -> None:
         # Another process may have built since this session began; its tables need their names here.
         register_tables(self.session, self.settings)
+        self.known = known(self.settings)
+        if self.refreshed:
+            add_missing_columns(self.session, self.settings)
         for timeframe in TIMEFRAMES:
             delta.ensure_table(self.session, self.settings, bronze_table(timeframe))
 
@@ -87,14 +103,15 @@ class Builder:
         variables = self._variables(part, stages, is_first)
         for stage in stages:
             self._transform(stage, is_first, variables)
-            self._gate(stage)
+            self._gate(stage, part.arrivals)
         for stage in stages:
             for table in stage:
                 self.gated_until[table.full_name] = self.new.built_at
 
     def _variables(self, part: Slice, stages: list[Stage], is_first: bool) -> dict[str, Any]:
         """What dbt must know of the slice; it is noted in ops.arrivals, too."""
-        arrived_as = f"{self.new.build_id}-{part.number}"
+        # Stages that stand apart are taken up one after the other, each with arrivals of its own.
+        arrived_as = f"{self.new.build_id}-{next(self._numbers)}"
         self.new.built_at = ops.now()
         per_candle = [t.full_name for stage in stages for t in stage if t.is_row_per_candle]
         candles = next(iter(per_candle), SILVER)
@@ -106,21 +123,37 @@ class Builder:
             "since": {} if is_first else recorded.earliest("since"),
             "lookback_from": {} if is_first else recorded.earliest("lookback_from"),
             "is_append": recorded.is_all_new,
+            "released_version": self._replaced_version(recorded),
+            "versions_before": self.refreshed,
             "provider_preference": list(self.settings.provider_preference),
         }
+
+    def _replaced_version(self, recorded: Recorded) -> int:
+        return self.known.version if self.refreshed else self.known.replaced_by(recorded)
 
     def _transform(self, stage: Stage, is_first: bool, variables: dict[str, Any]) -> None:
         names = [table.name for table in stage]
         flags = ["--full-refresh"] if is_first else []
+        forget_checkpoint_hints(self.settings, {SILVER, *self.refreshed})
         with self.recorder.step("dbt", " ".join(names)):
             command = ["run", *flags, "--select", *names]
             run_dbt(self.session, self.settings, self.recorder, command, variables)
 
-    def _gate_table(self, table: Table) -> Gated:
+    def _gate_table(self, table: Table, arrivals: list[Arrival]) -> Gated:
         since = self.gated_until.get(table.full_name, EPOCH)
+        is_refreshed = arrivals and table.full_name in self.refreshed
+        written_anew = is_from(table, min(a.since for a in arrivals)) if is_refreshed else None
         with self.recorder.step("gate", table.full_name) as outcome:
             gated = gate_table(
-                self.session, self.settings, self.recorder, table, since, self.new.build_id
+                self.session,
+                self.settings,
+                self.recorder,
+                table,
+                since,
+                self.new.build_id,
+                written_anew,
             )
             outcome.rows_in, outcome.rows_rejected = gated.rows, gated.rejected
+            if gated.rejected:  # they left the table, which is a version of it
+                outcome.version = version_of(table.path(self.settings.lake))
         return gated

@@ -6,7 +6,7 @@ from dataclasses import dataclass, field
 from datetime import datetime
 from pathlib import Path
 
-from pyspark.sql import SparkSession
+from pyspark.sql import Column, SparkSession
 from pyspark.sql import functions as F
 
 from lakehouse import delta
@@ -36,13 +36,18 @@ def gate_table(
     table: Table,
     since: datetime,
     batch_id: str,
+    written_anew: Column | None = None,
 ) -> Gated:
-    """Check the rows updated after `since`; those that fail leave the table as dead letters.
+    """Check the rows updated after `since`, and those that a refresh wrote anew: they keep their
+    times. Rows that fail leave the table as dead letters.
 
     Raises BatchQuarantined.
     """
     gate = Gate(table.full_name, settings)
-    written = session.table(table.full_name).where(F.col("updated_at") > F.lit(since))
+    is_written = F.col("updated_at") > F.lit(since)
+    if written_anew is not None:
+        is_written |= written_anew
+    written = session.table(table.full_name).where(is_written)
     judged = gate.judge(gate.annotate(written.withColumn("batch_id", F.lit(batch_id))))
     if not judged.verdicts:
         return Gated()

@@ -11,27 +11,46 @@ from pyspark.sql import SparkSession
 
 from lakehouse import ops
 from lakehouse.builds.arrivals import Arrival, Versions, bronze_versions, find_arrivals
-from lakehouse.builds.build import build_lock, taken_in_by
+from lakehouse.builds.before import refreshed_versions
+from lakehouse.builds.build import taken_in_by
 from lakehouse.builds.builder import Build, Builder, Stage
-from lakehouse.builds.states import States, common, note, put_back, table_states, versions_of
+from lakehouse.builds.locking import build_lock
+from lakehouse.builds.releasing import is_release_owed, make_up, release_if_owed
+from lakehouse.builds.states import (
+    States,
+    begin,
+    common,
+    note,
+    put_back,
+    table_states,
+    versions_of,
+)
 from lakehouse.errors import BatchQuarantined
 from lakehouse.outcomes import Recorder
 from lakehouse.settings import Settings
-from lakehouse.tables import Table, table_named
+from lakehouse.tables import Table, stages, table_named
 
 log = structlog.get_logger(__name__)
 
 
 def is_stage_up_to_date(settings: Settings, stage: Stage) -> bool:
-    """Whether there is nothing to write: nothing new passed the gates before the stage."""
-    return not _news(settings, stage, table_states(settings))
+    """Whether there is nothing to write: nothing new passed the gates before the stage, and no
+    rollback was left half done."""
+    states = table_states(settings)
+    return not _is_rolling_back(states) and not _news(settings, stage, states)
 
 
 def is_stage_gated(settings: Settings, stage: Stage) -> bool:
-    """Whether there is nothing to gate, nor to write and gate."""
+    """Whether there is nothing to gate, nor to write and gate, nor to release."""
     states = table_states(settings)
     is_waiting = any(states[table.full_name].written is not None for table in stage)
-    return not is_waiting and not _news(settings, stage, states)
+    if is_waiting or _is_rolling_back(states) or _news(settings, stage, states):
+        return False
+    return not is_release_owed(settings, states)
+
+
+def _is_rolling_back(states: States) -> bool:
+    return any(state.goal for state in states.values())
 
 
 def write_stage(
@@ -43,6 +62,7 @@ def write_stage(
     """
     builder = Builder(session, settings, recorder, Build())
     with build_lock(settings):
+        make_up(settings, recorder)
         _write(builder, stage)
         recorder.flush()
     return builder.new
@@ -52,16 +72,20 @@ def gate_stage(
     session: SparkSession, settings: Settings, recorder: Recorder, stage: Stage
 ) -> Build:
     """Gate what was written to the stage. What was refused earlier and put back is written first.
+    When the last stage has passed, silver and gold are released.
 
     Raises BatchQuarantined; then the tables are put back as they were before they were written.
     """
     builder = Builder(session, settings, recorder, Build())
     with build_lock(settings):
+        make_up(settings, recorder)
         states = table_states(settings)
-        if all(states[table.full_name].written is None for table in stage):
+        stand = [states[table.full_name] for table in stage]
+        if any(one.is_open for one in stand) or all(one.written is None for one in stand):
             _write(builder, stage)
             states = table_states(settings)
         _gate(builder, stage, states)
+        release_if_owed(settings, recorder)
         recorder.flush()
     return builder.new
 
@@ -74,21 +98,32 @@ def _write(builder: Builder, stage: Stage) -> None:
     if not new.arrivals:
         return
     before = versions_of(settings, stage)
+    builder.refreshed = {} if taken_in else refreshed_versions(settings, stage, states)
     if taken_in is None:
         note(settings, stage, "restarted", new.build_id, {}, new.built_at)
+        opened = []
+    else:
+        opened = begin(settings, stage, states, new.build_id, new.built_at)
     try:
         builder.write(stage, new.arrivals, is_first=taken_in is None)
     except BaseException:
         put_back(settings, stage, before)
+        note(settings, opened, "stayed", new.build_id, {}, new.built_at)
         raise
     note(settings, stage, "written", new.build_id, present, new.built_at, before)
 
 
 def _settle(builder: Builder, tables: list[Table]) -> None:
-    """Gate what waits in the tables, so that nobody reads what a gate might still refuse.
+    """Gate what waits in the tables, so that nobody reads what a gate might still refuse. What was
+    left half written is written first.
 
     A refusal is told to whoever wrote it: its own gate finds it put back, and tries it again.
     """
+    states = table_states(builder.settings)
+    half_written = {table.full_name for table in tables if states[table.full_name].is_open}
+    for stage in stages():
+        if part := [table for table in stage if table.full_name in half_written]:
+            _write(builder, part)
     try:
         _gate(builder, tables, table_states(builder.settings))
     except BatchQuarantined as refusal:
@@ -121,7 +156,12 @@ def _present(settings: Settings, stage: Stage, states: States) -> Versions:
 
 def _gate(builder: Builder, stage: Stage, states: States) -> None:
     settings, new = builder.settings, builder.new
-    waiting = [table for table in stage if states[table.full_name].written is not None]
+    stand = {table.full_name: states[table.full_name] for table in stage}
+    waiting = [
+        table
+        for table in stage
+        if stand[table.full_name].written is not None and not stand[table.full_name].is_open
+    ]
     if not waiting:
         return
     # Rows written from now on are another gate's.

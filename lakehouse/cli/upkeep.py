@@ -51,7 +51,7 @@ def vacuum(
         False, maintenance.ALLOWING_WORD, help="Allow less than the safe retention."
     ),
 ) -> None:
-    """Remove files that no version within the retention needs."""
+    """Remove files that no version within the retention needs, and no kept release."""
     settings = load_settings()
     for name in [table] if table else tables_on_disk(settings):
         files = maintenance.vacuum(

@@ -1,0 +1,93 @@
+"""What was known before a build: the versions it compares with, so that none of it is forgotten.
+
+What the latest release holds counts as known. Releases pin their versions, so those can be read,
+however many builds were killed since.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from dataclasses import dataclass
+from datetime import datetime
+
+from deltalake import DeltaTable
+from deltalake.schema import Schema
+from pyspark.sql import Column, SparkSession
+from pyspark.sql import functions as F
+
+from lakehouse.builds.arrivals import SILVER, Recorded
+from lakehouse.builds.states import States, versions_of
+from lakehouse.releases import latest_release
+from lakehouse.settings import Settings
+from lakehouse.tables import Table, table_named
+
+# Bronze tells what replaced a value, not when: a refresh leaves what it holds, and adds to it.
+SUPERSEDED = "silver.market_data_superseded"
+NOTHING = -1
+
+
+@dataclass(frozen=True, slots=True)
+class Known:
+    """`version` is that of market_data_enriched in the latest release, or NOTHING. The table
+    `is_as_released` if no later version of it was written."""
+
+    version: int = NOTHING
+    is_as_released: bool = False
+
+    def replaced_by(self, recorded: Recorded) -> int:
+        """The version of which the arrivals may replace a value; NOTHING if they replace none."""
+        return NOTHING if self.is_as_released and recorded.is_all_new else self.version
+
+
+def known(settings: Settings) -> Known:
+    """What readers of releases know of the candles now."""
+    release = latest_release(settings)
+    version = release.versions.get(SILVER) if release else None
+    if version is None or not _has_columns(settings, SILVER, version):
+        return Known()
+    return Known(version, version == versions_of(settings, [table_named(SILVER)])[SILVER])
+
+
+def refreshed_versions(
+    settings: Settings, tables: Iterable[Table], states: States
+) -> dict[str, int]:
+    """By full name, the version whose rows keep created_at and updated_at in a refresh. Without a
+    release it is the present version, if it is whole; tables are left out that have none, or had
+    other columns."""
+    tables = list(tables)
+    release, present = latest_release(settings), versions_of(settings, tables)
+    released = release.versions if release else {}
+    whole = {name: present[name] for name in present if states[name].gated}
+    found = {name: released.get(name, whole.get(name)) for name in present if name != SUPERSEDED}
+    return {
+        name: version
+        for name, version in found.items()
+        if version is not None and _has_columns(settings, name, version)
+    }
+
+
+def _has_columns(settings: Settings, name: str, version: int) -> bool:
+    table = table_named(name)
+    stored = DeltaTable(str(table.path(settings.lake)), version=version).schema().fields
+    return {column.name for column in table.columns} <= {field.name for field in stored}
+
+
+def add_missing_columns(session: SparkSession, settings: Settings) -> None:
+    """Give market_data_superseded the columns that its model has got since, as null."""
+    table = table_named(SUPERSEDED)
+    path = str(table.path(settings.lake))
+    if not DeltaTable.is_deltatable(path):
+        return
+    stored = DeltaTable(path)
+    known_names = {field.name for field in stored.schema().fields}
+    wanted = Schema.from_arrow(session.createDataFrame([], table.ddl).toArrow().schema)
+    if missing := [field for field in wanted.fields if field.name not in known_names]:
+        stored.alter.add_columns(missing)
+
+
+def is_from(table: Table, since: datetime) -> Column:
+    """Whether a row speaks of a time from `since` on, or of the day or month that it lies in."""
+    firsts = {"timestamp": since, "date": since.date(), "month": since.date().replace(day=1)}
+    names = {column.name for column in table.columns}
+    column = next(name for name in firsts if name in names)
+    return F.col(column) >= F.lit(firsts[column])
