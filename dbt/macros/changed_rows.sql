@@ -13,26 +13,28 @@
 
 {#- The rows of a CTE that the table does not hold yet, or holds with other values.
 
-    Others are left alone, so created_at stays, and updated_at moves only with a value. -#}
+    Others are left alone, so created_at stays, and updated_at moves only with a value. A refresh
+    writes all rows; those that were there before it keep their times, too. -#}
 {% macro changed_rows(cte) -%}
     {%- set built_at = "timestamp '" ~ var('built_at') ~ "'" -%}
-    {%- set keys = model.config.unique_key -%}
-    {%- if is_incremental() and not is_appended() %}
+    {%- set before = version_before() -%}
+    {%- if before is not none %}
+    select
+        new.*,
+        coalesce(old.created_at, {{ built_at }}) as created_at,
+        case when {{ is_changed() }} then {{ built_at }} else old.updated_at end as updated_at
+    from {{ cte }} as new
+    left join {{ this }} version as of {{ before }} as old
+        on {{ same_row() }}
+    {%- elif is_incremental() and not is_appended() %}
     select
         new.*,
         coalesce(old.created_at, {{ built_at }}) as created_at,
         {{ built_at }} as updated_at
     from {{ cte }} as new
     left join {{ this }} as old
-        on {{ touched('old') }}
-        {%- for key in keys %}
-        and new.{{ key }} = old.{{ key }}
-        {%- endfor %}
-    where
-        old.{{ keys[0] }} is null
-        {%- for name in model.columns if name not in keys + ['created_at', 'updated_at'] %}
-        or {{ differs('new.' ~ name, 'old.' ~ name, model.columns[name].data_type) }}
-        {%- endfor %}
+        on {{ same_row() }}
+    where {{ is_changed() }}
     {%- else %}
     select
         *,
@@ -40,4 +42,19 @@
         {{ built_at }} as updated_at
     from {{ cte }}
     {%- endif %}
+{%- endmacro %}
+
+{% macro same_row() -%}
+    {{ touched('old') }}
+        {%- for key in model.config.unique_key %}
+        and new.{{ key }} = old.{{ key }}
+        {%- endfor %}
+{%- endmacro %}
+
+{% macro is_changed() -%}
+    {%- set keys = model.config.unique_key -%}
+    old.{{ keys[0] }} is null
+        {%- for name in model.columns if name not in keys + ['created_at', 'updated_at'] %}
+        or {{ differs('new.' ~ name, 'old.' ~ name, model.columns[name].data_type) }}
+        {%- endfor %}
 {%- endmacro %}

@@ -1,9 +1,14 @@
 {#- How a model's table takes in what its query found; see docs/decisions/0011. Decided when a model
     runs, not when the project is parsed: so what was parsed serves every build. -#}
 
-{#- Where all candles that arrived are new, a table of one row per candle has nothing to change. -#}
+{#- Where all candles that arrived are new, a table of one row per candle has nothing to change; one
+    of what was replaced has nothing to add. -#}
 {% macro is_appended() -%}
+    {%- if 'known_until' in model.columns -%}
+    {{ return(not is_replacing()) }}
+    {%- else -%}
     {{ return(var('is_append') and model.config.meta.get('is_row_per_candle', false)) }}
+    {%- endif -%}
 {%- endmacro %}
 
 {#- A condition on the model's table that holds for every row the arrivals may change. Engines leave

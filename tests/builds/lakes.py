@@ -26,7 +26,10 @@ ANALYSIS = "silver.multi_timeframe_analysis"
 DAILY = "gold.mart_daily_metrics"
 TECHNICAL = "gold.mart_technical_indicators"
 REGIMES = "gold.mart_market_regime_stats"
+# What follows from bronze alone, however it came to be built.
 BUILT = (ENRICHED, ANALYSIS, DAILY, TECHNICAL, REGIMES)
+# What happened on the way.
+SUPERSEDED = "silver.market_data_superseded"
 
 
 @dataclass(frozen=True)
@@ -48,8 +51,9 @@ class Lake:
             of_timeframe = rows.where(F.col("timeframe") == F.lit(timeframe))
             delta.insert_missing(of_timeframe, table, IDENTITY)
 
-    def build(self) -> Build:
-        return build(self.session, self.settings, Recorder(self.settings, "run-1"))
+    def build(self, *, full_refresh: bool = False) -> Build:
+        recorder = Recorder(self.settings, "run-1")
+        return build(self.session, self.settings, recorder, full_refresh=full_refresh)
 
     def rows(self, name: str) -> pl.DataFrame:
         """The table in the order of its keys."""

@@ -7,7 +7,7 @@ from pathlib import Path
 import polars as pl
 import pytest
 
-from lakehouse import ops
+from lakehouse.builds.states import table_states
 from lakehouse.errors import BatchQuarantined
 from lakehouse.gate import gate as gates
 from lakehouse.gate.suites import EXPECTATIONS, suite_of
@@ -42,7 +42,7 @@ def test_silver_and_gold_are_put_back_when_the_gate_of_gold_refuses_it(
     copy: Lake, next_day: pl.DataFrame, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     before = {name: copy.rows(name) for name in BUILT}
-    builds = len(ops.read(copy.settings, "ops.table_builds"))
+    states = table_states(copy.settings)
     copy.land(next_day)
     suite = tmp_path / "gold" / "mart_technical_indicators.yml"
     suite.parent.mkdir()
@@ -52,7 +52,7 @@ def test_silver_and_gold_are_put_back_when_the_gate_of_gold_refuses_it(
         with pytest.raises(BatchQuarantined, match="nothing is good enough"):
             copy.build()
     assert all(copy.rows(name).equals(before[name]) for name in BUILT)
-    assert len(ops.read(copy.settings, "ops.table_builds")) == builds
+    assert table_states(copy.settings) == states
 
     copy.build()
     now = copy.values(ENRICHED)

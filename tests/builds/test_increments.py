@@ -22,6 +22,7 @@ from tests.builds.lakes import (
     BUILT,
     DAILY,
     ENRICHED,
+    SUPERSEDED,
     TECHNICAL,
     Lake,
     NewLake,
@@ -59,6 +60,7 @@ def grown(
 def test_day_by_day_gives_the_same_as_all_at_once(grown: Lake, whole: Lake) -> None:
     for name in BUILT:
         assert_same(of("BTCUSD", grown.values(name)), of("BTCUSD", whole.values(name)))
+    assert grown.rows(SUPERSEDED).is_empty()
 
 
 def test_a_late_candle_recomputes_its_series_from_there_on(

@@ -10,6 +10,7 @@ import pytest
 from deltalake import DeltaTable
 
 from lakehouse.builds import Build, gate_stage, write_stage
+from lakehouse.builds.states import table_states
 from lakehouse.errors import BatchQuarantined
 from lakehouse.outcomes import Recorder
 from lakehouse.tables import stages
@@ -136,6 +137,21 @@ def test_nobody_reads_what_a_gate_might_still_refuse(copy: Lake, candles: pl.Dat
         assert new["asset_pair"].to_list() == [good["asset_pair"][0]] * 24
     with pytest.raises(BatchQuarantined, match=r"24 of 24 rows.*high < low"):
         gate(copy)
+
+
+def test_what_a_killed_write_left_is_written_anew_before_it_is_read(
+    grown: Lake, candles: pl.DataFrame, whole: Lake
+) -> None:
+    grown.land(candles)
+    write(grown)
+    # Killed before it could note that it had written.
+    log = grown.settings.lake / "ops" / "table_builds" / "_delta_log"
+    max(log.glob("*.json")).unlink()
+    assert table_states(grown.settings)[ENRICHED].is_open
+    assert write(grown, 1).rows[ENRICHED] > 0
+    for stage in range(1, len(stages())):
+        gate(grown, stage)
+    assert_same_tables(grown, whole)
 
 
 def test_a_stage_that_reads_bronze_is_written_slice_by_slice(

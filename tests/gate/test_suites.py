@@ -26,6 +26,7 @@ BY_NAME: dict[str, Any] = {
     "timeframe": "1h",
     "source_timeframe": "1h",
     "timestamp": datetime(2026, 3, 3, 8, tzinfo=UTC),
+    "known_until": datetime(2026, 3, 3, 13, tzinfo=UTC),
     "market_regime": "trend",
     "confluence_trend": "mixed",
     "rsi_zone": "neutral",
