@@ -10,17 +10,22 @@ from typing import Any
 
 from pyspark.errors import PySparkException
 
+from lakehouse import ops
+from lakehouse.arrivals import Arrival
 from lakehouse.backfill import Result, progress, runs
 from lakehouse.builds import build
 from lakehouse.engine import connect
 from lakehouse.errors import NoFiles, UnreadableFile
 from lakehouse.files import CandleFile, candle_frame, named_in
+from lakehouse.gaps import NO_TRADE, REJECTED, Facts, Window, grid_of, take_in
+from lakehouse.gaps.calendars import moment_of
 from lakehouse.gate import Gate
 from lakehouse.landing import Extent, Lander, Landing, sweep
 from lakehouse.outcomes import Recorder
 from lakehouse.pipeline import Done
+from lakehouse.provenance import record_sources
 from lakehouse.settings import Settings
-from lakehouse.timeframes import step
+from lakehouse.timeframes import floor, step
 
 # Whoever the files came from, unless --provider says so or the file's shape does.
 PROVIDER = "file"
@@ -37,15 +42,19 @@ def backfill_files(
 ) -> Done:
     """Land every file that matches the glob pattern, each as a batch.
 
-    Raises NoFiles, UnreadableFile, UnknownAsset, UnknownTimeframe or UnknownProvider; nothing is
-    landed then.
+    Raises NoFiles, UnreadableFile, UnknownAsset, UnknownTimeframe, UnknownProvider or
+    InvalidSetting; nothing is landed then.
     """
     files = describe(settings, pattern, assets, timeframes, provider)
+    for file in files:
+        grid_of(settings, file.asset_pair, file.timeframe)
     run_id = runs.new_run_id()
     recorder = Recorder(settings, run_id)
     session = connect(settings)
     sweep(settings)
     landing = _land(files, Lander(session, settings, recorder))
+    take_in(settings, recorder, _lessons(landing.arrivals.arrivals))
+    record_sources(settings, run_id, landing.arrivals.shares)
     _note(settings, run_id, files, landing)
     recorder.flush()
     built = build(session, settings, recorder) if with_build else None
@@ -123,6 +132,28 @@ def _is_wanted(file: CandleFile, assets: Sequence[str], timeframes: Sequence[str
     is_asset = not assets or file.asset_pair in assets
     is_timeframe = not timeframes or file.timeframe in timeframes
     return is_asset and is_timeframe
+
+
+def _lessons(arrivals: Sequence[Arrival]) -> Facts:
+    """What the gap ledger learns: a file is the answer for the time from its first to its last row,
+    for nobody knows what was asked."""
+    facts = Facts()
+    for arrival in arrivals:
+        facts.add(arrival.candles, arrival.refused)
+        facts.windows.extend(_window(arrival))
+    return facts
+
+
+def _window(arrival: Arrival) -> list[Window]:
+    length = step(arrival.series[1])
+    rows = [arrival.candles.first, arrival.candles.last] if arrival.candles else []
+    for refused in arrival.refused:
+        rows += [moment_of(int(end(refused.times))) for end in (min, max)]
+    # A time to come was refused for being wrong; it says nothing of how far the file goes.
+    opened = [floor(row, length) for row in rows if row + length <= ops.now()]
+    gap_class = REJECTED if arrival.untimed else NO_TRADE
+    ends = [(min(opened), max(opened) + length)] if opened else []
+    return [Window(arrival.series, *end, gap_class, True, arrival.untimed) for end in ends]
 
 
 def _note(settings: Settings, run_id: str, files: list[CandleFile], landing: Landing) -> None:

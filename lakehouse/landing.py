@@ -21,6 +21,7 @@ from pyspark.sql import DataFrame, SparkSession
 from pyspark.sql import functions as F
 
 from lakehouse import delta, ops
+from lakehouse.arrivals import Arrivals, arrivals_in
 from lakehouse.dead_letters import write_dead_letters
 from lakehouse.gate import BatchVerdict, Gate, Judgement
 from lakehouse.landing_rows import VALUES
@@ -44,11 +45,15 @@ class Landing:
     verdicts: list[BatchVerdict]
     rows_landed: dict[str, int]  # bronze table -> rows that were new
     dead_letters: list[Path]
-    extents: list[Extent]
+    arrivals: Arrivals
 
     @property
     def rows_new(self) -> int:
         return sum(self.rows_landed.values())
+
+    @property
+    def extents(self) -> list[Extent]:
+        return _extents(self.arrivals)
 
     @property
     def quarantined(self) -> list[BatchVerdict]:
@@ -83,21 +88,22 @@ class Lander:
             outcome.rows_in = sum(verdict.rows for verdict in judged.verdicts)
             outcome.rows_rejected = sum(verdict.rejected for verdict in judged.verdicts)
         letters = write_dead_letters(judged, self.settings)
-        landed, extents = self.publish(judged)
+        landed, arrivals = self.publish(judged)
         self.recorder.judged(judged.verdicts, gate.now)
-        return Landing(judged.verdicts, landed, letters, extents)
+        return Landing(judged.verdicts, landed, letters, arrivals)
 
-    def publish(self, judged: Judgement) -> tuple[dict[str, int], list[Extent]]:
-        """Merge what passed the gate into bronze; the new rows by table, and what they cover."""
+    def publish(self, judged: Judgement) -> tuple[dict[str, int], Arrivals]:
+        """Merge what passed the gate into bronze; the new rows by table, and what arrived."""
         is_published = ~F.col("batch_id").isin(sorted(judged.quarantined))
         good = judged.rows.where((F.size("reasons") == F.lit(0)) & is_published)
-        extents = _extents(good)
+        arrivals = arrivals_in(judged)
+        extents = _extents(arrivals)
         candles = bronze_candles(good, ops.now())
         present = [t for t in TIMEFRAMES if any(extent.timeframe == t for extent in extents)]
         with ThreadPoolExecutor(PUBLISHERS) as pool:
             merged = pool.map(lambda timeframe: self._merge(candles, timeframe, extents), present)
             tables = [bronze_table(timeframe).full_name for timeframe in present]
-            return dict(zip(tables, merged, strict=True)), extents
+            return dict(zip(tables, merged, strict=True)), arrivals
 
     def _merge(self, candles: DataFrame, timeframe: str, extents: Sequence[Extent]) -> int:
         table = bronze_table(timeframe)
@@ -106,7 +112,7 @@ class Lander:
         with self.recorder.step("publish", table.full_name) as outcome:
             delta.ensure_table(self.session, self.settings, table)
             landed = delta.insert_missing(rows, table, IDENTITY, bounds)
-            outcome.rows_out = landed
+            outcome.wrote(table.path(self.settings.lake), landed)
         return landed
 
 
@@ -145,11 +151,12 @@ class Extent:
     last: datetime
 
 
-def _extents(good: DataFrame) -> list[Extent]:
-    found = good.groupBy("batch_id", "asset_pair", "timeframe").agg(
-        F.min("timestamp").alias("first"), F.max("timestamp").alias("last")
-    )
-    return [Extent(**row) for row in found.toArrow().to_pylist()]
+def _extents(arrivals: Arrivals) -> list[Extent]:
+    found = [(arrival, arrival.candles) for arrival in arrivals.arrivals if arrival.candles]
+    return [
+        Extent(arrival.batch_id, *arrival.series[:2], candles.first, candles.last)
+        for arrival, candles in found
+    ]
 
 
 def _bounds(extents: Sequence[Extent]) -> str:

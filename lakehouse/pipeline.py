@@ -4,16 +4,20 @@ from __future__ import annotations
 
 from collections.abc import Callable, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
+from contextlib import AbstractContextManager
 from dataclasses import dataclass
 from enum import Enum
 
 from pyspark.sql import SparkSession
 
 from lakehouse import delta, gate, transform
+from lakehouse.arrivals import Arrivals
 from lakehouse.backfill import (
     Backfill,
     BackfillRequest,
     Batch,
+    Filling,
+    FillRequest,
     Result,
     Watcher,
     landed_intervals,
@@ -25,8 +29,10 @@ from lakehouse.dead_letters import DeadLetter, Replay, replay
 from lakehouse.engine import connect
 from lakehouse.errors import NothingToResume
 from lakehouse.exchange import ensure_exchange
+from lakehouse.gaps import Facts, take_in
 from lakehouse.landing import Lander, sweep
 from lakehouse.outcomes import Recorder
+from lakehouse.provenance import add_to_sources
 from lakehouse.settings import Settings
 from lakehouse.sources import Sources
 from lakehouse.streams.rows import MESSAGE_SCHEMAS
@@ -105,7 +111,10 @@ Matches = Callable[[BackfillRequest], bool]
 
 def _like(wanted: BackfillRequest, provider: str | None) -> Matches:
     return lambda found: (
-        set(wanted.assets) <= set(found.assets) and provider in (None, found.provider)
+        set(wanted.assets) <= set(found.assets)
+        and provider in (None, found.provider)
+        # What a fill did not get is still a gap: the next fill goes on with that.
+        and not found.is_fill
     )
 
 
@@ -137,7 +146,8 @@ def fetch(settings: Settings, prepared: Prepared, watcher: Watcher) -> Result:
     def no_lander() -> Lander:
         raise AssertionError("unreachable: nothing is landed")
 
-    return _backfill(settings, prepared, watcher, no_lander).fetch(prepared.plan)
+    recorder = Recorder(settings, prepared.run_id)
+    return _backfill(settings, prepared, watcher, recorder, no_lander).fetch(prepared.plan)
 
 
 def run(
@@ -167,6 +177,32 @@ def run(
     return done
 
 
+Watching = Callable[[Sequence[Batch]], AbstractContextManager[Watcher]]
+
+
+def fill_gaps(
+    settings: Settings, request: FillRequest, watching: Watching, *, with_build: bool = True
+) -> Filling:
+    """Fetch what is absent from one provider after the other, each in a run of its own, and build.
+
+    `watching` gives the watcher of a run over a plan. What a provider or a gate refuses stays a gap
+    and is in the report; an engine or a build that fails is raised.
+    """
+    filling = Filling(settings, request)
+    # Each provider's turn comes: none stands in for another.
+    alone = settings.model_copy(update={"fallback": False})
+    for provider in filling.order:
+        run_id = runs.new_run_id()
+        prepared = Prepared(run_id, *filling.plan(provider, run_id))
+        is_built = with_build and provider == filling.order[-1]
+        if prepared.plan or (is_built and is_behind(settings)):
+            with watching(prepared.plan) as watcher:
+                run(alone, prepared, watcher, with_build=is_built)
+        if prepared.plan:
+            filling.look_again(provider)
+    return filling
+
+
 def replay_dead_letters(
     settings: Settings, letters: Sequence[DeadLetter], *, with_build: bool = True
 ) -> Replay:
@@ -181,17 +217,29 @@ def replay_dead_letters(
 
             land_mended(session, settings, table, judged.rows)
         elif table.startswith("bronze."):
-            lander.publish(judged)
+            _learn(settings, recorder, lander.publish(judged)[1])
         else:
             known = table_named(table)
             columns = [column.name for column in known.columns]
             delta.upsert(judged.rows.select(*columns), table, known.keys)
 
-    done = replay(letters, session, settings, land)
+    with recorder.step("replay", "dead letters") as outcome:
+        done = replay(letters, session, settings, land)
+        outcome.rows_in, outcome.rows_out = done.passed + done.failed, done.passed
+        outcome.rows_rejected = done.failed
     if with_build:
         build(session, settings, recorder)
     recorder.flush()
     return done
+
+
+def _learn(settings: Settings, recorder: Recorder, arrivals: Arrivals) -> None:
+    """Replayed candles are no gaps any more; nothing else is known of the time between them."""
+    facts = Facts()
+    for arrival in arrivals.arrivals:
+        facts.add(arrival.candles)
+    take_in(settings, recorder, facts)
+    add_to_sources(settings, recorder.run_id, arrivals.shares)
 
 
 def _land(
@@ -204,16 +252,21 @@ def _land(
     def lander() -> Lander:
         return Lander(session.result(), settings, recorder)
 
-    return _backfill(settings, prepared, watcher, lander).run(prepared.plan)
+    return _backfill(settings, prepared, watcher, recorder, lander).run(prepared.plan)
 
 
 def _backfill(
-    settings: Settings, prepared: Prepared, watcher: Watcher, lander: Callable[[], Lander]
+    settings: Settings,
+    prepared: Prepared,
+    watcher: Watcher,
+    recorder: Recorder,
+    lander: Callable[[], Lander],
 ) -> Backfill:
     return Backfill(
         settings=settings,
         sources=sources_for(settings, prepared.request),
         lander=lander,
         watcher=watcher,
+        recorder=recorder,
         concurrency=prepared.request.concurrency,
     )

@@ -1,7 +1,7 @@
 """Landing files: what one step fetched, on disk for the step that gates it.
 
 A file is named for its batch, so whoever runs the batch next finds it, in this process or another.
-It says itself who served it and how many rows each window has.
+It says itself who served it, who was asked in vain before and how many rows each window has.
 """
 
 from __future__ import annotations
@@ -15,6 +15,7 @@ from pathlib import Path
 import pyarrow as pa
 import pyarrow.parquet as pq
 
+from lakehouse.backfill.failures import Failure, failures_of
 from lakehouse.backfill.plan import Batch
 from lakehouse.backfill.progress import Interval
 from lakehouse.landing_rows import LANDING_SCHEMA
@@ -32,6 +33,7 @@ class Ready:
     file: Path
     served_by: str
     rows_by_window: tuple[int, ...]
+    failures: tuple[Failure, ...] = ()
 
     @property
     def rows(self) -> int:
@@ -43,13 +45,18 @@ def hand_over(settings: Settings, batch: Batch, fetched: Fetched) -> Ready:
     folder = _folder(settings)
     folder.mkdir(parents=True, exist_ok=True)
     counts = _rows_by_window(batch, fetched)
-    facts = json.dumps({"served_by": fetched.provider, "rows_by_window": counts})
+    failures = failures_of(fetched.failures, batch.provider)
+    facts = {
+        "served_by": fetched.provider,
+        "rows_by_window": counts,
+        "failures": [failure.as_json() for failure in failures],
+    }
     file = folder / f"{batch.batch_id}.parquet"
     hidden = folder / f".{file.name}-{uuid.uuid4().hex[:8]}"
-    table = _table(batch, fetched).replace_schema_metadata({FACTS: facts})
+    table = _table(batch, fetched).replace_schema_metadata({FACTS: json.dumps(facts)})
     pq.write_table(table, hidden)
     hidden.rename(file)
-    return Ready(batch, file, fetched.provider, counts)
+    return Ready(batch, file, fetched.provider, counts, tuple(failures))
 
 
 def handed_over(settings: Settings, batch: Batch) -> Ready | None:
@@ -60,7 +67,9 @@ def handed_over(settings: Settings, batch: Batch) -> Ready | None:
     except FileNotFoundError:
         return None
     facts = json.loads(metadata[FACTS])
-    return Ready(batch, file, facts["served_by"], tuple(facts["rows_by_window"]))
+    failures = map(Failure.from_json, facts.get("failures", []))
+    counts = tuple(facts["rows_by_window"])
+    return Ready(batch, file, facts["served_by"], counts, tuple(failures))
 
 
 def _folder(settings: Settings) -> Path:

@@ -3,23 +3,26 @@
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Iterator
+from bisect import bisect_right
+from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 
 from lakehouse.backfill.progress import Interval, Series, subtract
 from lakehouse.backfill.request import BackfillRequest
 from lakehouse.settings import Settings
-from lakehouse.sources import CandleRequest
+from lakehouse.sources import CandleRequest, RawCandle
 from lakehouse.timeframes import ceil, expected_candles, floor, step
 
 # One batch is fetched, gated and landed as a whole; it bounds what a crash costs to fetch again.
 MAX_CANDLES = 20_000
+# Windows no farther apart are asked for in one go: it is the smallest page that a provider has.
+NEAR_CANDLES = 300
 
 
 @dataclass(frozen=True, slots=True)
 class Batch:
-    """Adjacent windows of one asset and timeframe."""
+    """Windows of one asset and timeframe, in order: adjacent ones, or those of near gaps."""
 
     run_id: str
     asset_pair: str
@@ -47,7 +50,17 @@ class Batch:
 
     @property
     def expected(self) -> int:
-        return expected_candles(self.timeframe, self.start, self.end)
+        return sum(expected_candles(self.timeframe, *window) for window in self.windows)
+
+    def asked_for(self, candles: Iterable[RawCandle]) -> list[RawCandle]:
+        """Those that open in a window, and those without a time, which the gate names."""
+        starts = [start for start, _ in self.windows]
+
+        def is_inside(moment: datetime) -> bool:
+            place = bisect_right(starts, moment) - 1
+            return place >= 0 and moment < self.windows[place][1]
+
+        return [c for c in candles if c.timestamp is None or is_inside(c.timestamp)]
 
 
 def make_plan(
@@ -63,6 +76,18 @@ def make_plan(
         for timeframe in sorted(request.timeframes, key=step, reverse=True)
         for piece in _missing(settings, request, timeframe, landed.get((asset_pair, timeframe), []))
         for windows in _grouped(_windows(piece, request.window), timeframe)
+    ]
+
+
+def batches_of(
+    run_id: str, series: Series, provider: str, pieces: Iterable[Interval], window: timedelta
+) -> list[Batch]:
+    """The batches that fetch these pieces of a series, in order; near ones share a batch."""
+    windows = (piece for whole in pieces for piece in _windows(whole, window))
+    asset_pair, timeframe = series
+    return [
+        Batch(run_id, asset_pair, timeframe, provider, group)
+        for group in _grouped(windows, timeframe)
     ]
 
 
@@ -88,10 +113,14 @@ def _windows(piece: Interval, window: timedelta) -> Iterator[Interval]:
 def _grouped(windows: Iterator[Interval], timeframe: str) -> Iterator[tuple[Interval, ...]]:
     group: list[Interval] = []
     for window in windows:
-        start = group[0][0] if group else window[0]
-        if group and expected_candles(timeframe, start, window[1]) > MAX_CANDLES:
+        if group and not _go_together(group[0], group[-1], window, timeframe):
             yield tuple(group)
             group = []
         group.append(window)
     if group:
         yield tuple(group)
+
+
+def _go_together(first: Interval, last: Interval, window: Interval, timeframe: str) -> bool:
+    is_near = expected_candles(timeframe, last[1], window[0]) <= NEAR_CANDLES
+    return is_near and expected_candles(timeframe, first[0], window[1]) <= MAX_CANDLES

@@ -29,6 +29,7 @@ class BackfillRequest:
     window: timedelta
     concurrency: int
     is_forced: bool = False
+    is_fill: bool = False  # of gaps here and there in the range
 
     def to_json(self) -> str:
         return json.dumps(asdict(self), default=_plain, sort_keys=True)

@@ -3,22 +3,27 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from concurrent.futures import FIRST_COMPLETED, Future, ThreadPoolExecutor, as_completed, wait
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from threading import Event
 from typing import Any, Protocol
 
 import structlog
 
+from lakehouse.arrivals import Arrivals
 from lakehouse.backfill import progress
 from lakehouse.backfill.handover import Ready, hand_over, handed_over
+from lakehouse.backfill.lessons import lessons_of
 from lakehouse.backfill.plan import Batch
 from lakehouse.errors import LakehouseError, SourceError
+from lakehouse.gaps import grid_of, take_in
 from lakehouse.gate import BatchVerdict, Gate
 from lakehouse.landing import Lander, Landing
 from lakehouse.landing_rows import LANDING_DDL
+from lakehouse.outcomes import Recorder
+from lakehouse.provenance import record_sources
 from lakehouse.settings import Settings
 from lakehouse.sources import Fetched, Sources
 
@@ -61,9 +66,11 @@ class Backfill:
     sources: Sources
     lander: Callable[[], Lander]
     watcher: Watcher
+    recorder: Recorder
     concurrency: int
     result: Result = field(default_factory=Result)
     cancelled: Event = field(default_factory=Event)
+    _failed: list[tuple[Batch, SourceError]] = field(default_factory=list)
 
     def run(self, plan: list[Batch]) -> Result:
         """Fetch and land every batch; what was fetched before and still waits is landed as it is.
@@ -76,12 +83,17 @@ class Backfill:
         return self._carry_out(plan, self._leave_as_they_come)
 
     def _carry_out(self, plan: list[Batch], take: Callable[[Pending], None]) -> Result:
+        for batch in plan:
+            # A calendar that nobody knows must not come to light when all is fetched.
+            grid_of(self.settings, batch.asset_pair, batch.timeframe)
         pool = ThreadPoolExecutor(self.concurrency, thread_name_prefix="fetch")
         try:
             take({pool.submit(self._fetch, batch): batch for batch in plan})
         finally:
             self.cancelled.set()
             pool.shutdown(wait=False, cancel_futures=True)
+            self._note([], None)
+            self.recorder.flush()
         return self.result
 
     def _leave_as_they_come(self, pending: Pending) -> None:
@@ -107,22 +119,21 @@ class Backfill:
         except SourceError as error:
             self.result.failures.append((batch, error))
             self.watcher.on_failed(batch, error)
-            rows = [
-                _attempt(batch, window, status="failed", error=str(error))
-                for window in batch.windows
-            ]
-            progress.record(self.settings, rows)
+            self._failed.append((batch, error))
             return None
 
     def _fetch(self, batch: Batch) -> Ready:
         if waiting := handed_over(self.settings, batch):
             return waiting
-        fetched = self.sources.fetch(
-            batch.provider,
-            batch.request,
-            on_page=lambda candles: self.watcher.on_page(batch, candles),
-            cancelled=self.cancelled,
-        )
+        with self.recorder.noted("fetch", f"{batch.asset_pair} {batch.timeframe}") as outcome:
+            fetched = self.sources.fetch(
+                batch.provider,
+                batch.request,
+                on_page=lambda candles: self.watcher.on_page(batch, candles),
+                cancelled=self.cancelled,
+            )
+            outcome.rows_out = len(fetched.candles)
+        fetched = replace(fetched, candles=batch.asked_for(fetched.candles))
         self.watcher.on_fetched(batch, fetched)
         return hand_over(self.settings, batch, fetched)
 
@@ -132,7 +143,7 @@ class Backfill:
         frame = lander.session.read.schema(LANDING_DDL).parquet(*files)
         landing = lander.land(frame, Gate("bronze.raw_market_data", self.settings))
         self._count(ready, landing)
-        self._note(ready, _refetched(landing))
+        self._note(ready, landing)
         lander.recorder.flush()
         self.watcher.on_landed([item.batch for item in ready], landing)
         for item in ready:
@@ -145,23 +156,36 @@ class Backfill:
         self.result.dead_letters += landing.dead_letters
         self.result.quarantined += landing.quarantined
 
-    def _note(self, ready: list[Ready], refetched: dict[str, str]) -> None:
-        rows = []
-        for item in ready:
-            status = refetched.get(item.batch.batch_id, "landed")
-            rows += [
-                _attempt(
-                    item.batch,
-                    window,
-                    status=status,
-                    served_by=item.served_by,
-                    rows_fetched=rows_fetched,
-                )
-                for window, rows_fetched in zip(
-                    item.batch.windows, item.rows_by_window, strict=True
-                )
-            ]
-        progress.record(self.settings, rows)
+    def _note(self, ready: list[Ready], landing: Landing | None) -> None:
+        """Note what landed, and what failed since the last time.
+
+        What is noted as landed is never taken again, so that comes after all other notes.
+        """
+        failed, self._failed = self._failed, []
+        arrivals = landing.arrivals if landing else Arrivals([], [])
+        facts = lessons_of(ready, arrivals.arrivals, failed)
+        take_in(self.settings, self.recorder, facts)
+        record_sources(self.settings, self.recorder.run_id, arrivals.shares)
+        refetched = _refetched(landing) if landing else {}
+        attempts = [*_failures(failed), *_landings(ready, refetched)]
+        if attempts:
+            progress.record(self.settings, attempts)
+
+
+def _failures(failed: list[tuple[Batch, SourceError]]) -> Iterator[dict[str, Any]]:
+    for batch, error in failed:
+        for window in batch.windows:
+            yield _attempt(batch, window, status="failed", error=str(error))
+
+
+def _landings(ready: list[Ready], refetched: dict[str, str]) -> Iterator[dict[str, Any]]:
+    for item in ready:
+        status = refetched.get(item.batch.batch_id, "landed")
+        counts = zip(item.batch.windows, item.rows_by_window, strict=True)
+        for window, rows in counts:
+            yield _attempt(
+                item.batch, window, status=status, served_by=item.served_by, rows_fetched=rows
+            )
 
 
 def _refetched(landing: Landing) -> dict[str, str]:

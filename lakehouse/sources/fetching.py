@@ -18,6 +18,33 @@ from lakehouse.timeframes import step
 SIMULATED = "simulated"
 
 
+def asking_order(settings: Settings, provider: str) -> list[str]:
+    """Who is asked: `provider`, those after it in the order of preference, those before it.
+
+    What is simulated never stands in for what is real, nor the other way round.
+    """
+    if provider == SIMULATED or not settings.fallback:
+        return [provider]
+    preference = [name for name in settings.provider_preference if name != SIMULATED]
+    after = preference.index(provider) + 1 if provider in preference else 0
+    others = preference[after:] + preference[:after]
+    return [provider, *(name for name in others if name != provider)]
+
+
+def has_timeframe(settings: Settings, provider: str, timeframe: str) -> bool:
+    """Whether the provider has candles of that length. Raises UnknownProvider."""
+    return timeframe in ADAPTERS[settings.provider_named(provider).dialect].timeframes
+
+
+def is_set_up(settings: Settings, provider: str) -> bool:
+    """Whether the settings say where the provider is, and the key if it needs one; the simulated
+    exchange is found when it is started. Raises UnknownProvider."""
+    entry = settings.provider_named(provider)
+    needs = ADAPTERS[entry.dialect].needs
+    has_key = needs is None or bool(getattr(entry, needs))
+    return has_key and (entry.base_url is not None or provider == SIMULATED)
+
+
 class Sources:
     """All configured providers. Thread-safe; one for a process, closed at its end.
 
@@ -65,7 +92,7 @@ class Sources:
         step(request.timeframe)
         failures: list[SourceError] = []
         calls = 0
-        for name in self._order(provider):
+        for name in asking_order(self._settings, provider):
             paging = None
             try:
                 paging = self._paging(name, request, cancelled)
@@ -94,18 +121,6 @@ class Sources:
     def breaker_states(self) -> list[BreakerState]:
         """How each provider's circuit breaker stands, in the settings' order."""
         return [breaker.state for breaker in self._breakers.values()]
-
-    def _order(self, provider: str) -> list[str]:
-        """Who is asked: `provider`, those after it in the order of preference, those before it.
-
-        What is simulated never stands in for what is real, nor the other way round.
-        """
-        if provider == SIMULATED or not self._settings.fallback:
-            return [provider]
-        preference = [name for name in self._settings.provider_preference if name != SIMULATED]
-        after = preference.index(provider) + 1 if provider in preference else 0
-        others = preference[after:] + preference[:after]
-        return [provider, *(name for name in others if name != provider)]
 
     def _paging(
         self, name: str, request: CandleRequest, cancelled: threading.Event | None

@@ -1,7 +1,9 @@
 from datetime import UTC, datetime, timedelta
 
 from lakehouse.backfill import make_plan, make_request
+from lakehouse.backfill.plan import MAX_CANDLES, NEAR_CANDLES, Batch, batches_of
 from lakehouse.settings import Settings
+from lakehouse.sources import RawCandle
 
 NOW = datetime(2026, 3, 10, 15, 30, 20, tzinfo=UTC)
 DAY = timedelta(days=1)
@@ -73,3 +75,44 @@ def test_a_batch_has_the_same_id_when_the_run_goes_on_and_another_in_another_run
     request = make_request(settings, assets=["BTCUSD"], days=1, timeframes=["1h"], now=NOW)
     first, again, other = (make_plan(settings, request, run, {})[0] for run in ("a", "a", "b"))
     assert first.batch_id == again.batch_id != other.batch_id
+
+
+HOUR = timedelta(hours=1)
+START = datetime(2026, 3, 1, tzinfo=UTC)
+
+
+def batches(*pieces: tuple[int, int]) -> list[Batch]:
+    """Of hours from START on."""
+    times = [(START + first * HOUR, START + last * HOUR) for first, last in pieces]
+    return batches_of("run", ("BTCUSD", "1h"), "binance", times, DAY)
+
+
+def test_near_gaps_share_a_batch_and_far_ones_do_not() -> None:
+    far = 10 + NEAR_CANDLES + 1
+    near, alone = batches((0, 2), (8, 10), (far, far + 1))
+    assert near.windows == (
+        (START, START + 2 * HOUR),
+        (START + 8 * HOUR, START + 10 * HOUR),
+    )
+    assert (near.expected, alone.expected) == (4, 1)
+
+
+def test_a_batch_of_near_gaps_is_of_bounded_size() -> None:
+    scattered = [(hour, hour + 1) for hour in range(0, 2 * MAX_CANDLES, 200)]
+    reaches = [(batch.end - batch.start) / HOUR for batch in batches(*scattered)]
+    assert len(reaches) == 2
+    assert max(reaches) <= MAX_CANDLES
+
+
+def test_a_batch_keeps_what_it_asked_for_and_what_has_no_time() -> None:
+    (batch,) = batches((0, 2), (8, 10))
+    hours = [0, 1, 1.5, 2, 7, 8, 9, 10]
+    candles = [candle(START + hour * HOUR) for hour in hours]
+    kept = batch.asked_for([*candles, candle(None)])
+    times = [(c.timestamp - START) / HOUR for c in kept if c.timestamp]
+    assert times == [0, 1, 1.5, 8, 9], "one off the grid is the gate's business"
+    assert kept[-1].timestamp is None
+
+
+def candle(timestamp: datetime | None) -> RawCandle:
+    return RawCandle(timestamp, 1, 1, 1, 1, 1, "{}", "url")
