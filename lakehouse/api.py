@@ -9,7 +9,7 @@ from typing import Any
 
 from pyspark.sql import DataFrame, SparkSession
 
-from lakehouse import delta, maintenance, time_travel
+from lakehouse import delta, knowledge, maintenance, queries, time_travel
 from lakehouse.engine import connect
 from lakehouse.settings import Settings, load_settings
 
@@ -30,14 +30,61 @@ class Lakehouse:
     def session(self) -> SparkSession:
         return connect(self.settings)
 
-    def read_table(
-        self, name: str, version: int | None = None, as_of_timestamp: datetime | None = None
+    def sql(
+        self, query: str, as_of: datetime | None = None, release: str | None = None
     ) -> DataFrame:
-        """The table now, at a version, or as it was at a time (UTC).
+        """The query's answer, with every lake table as it was at a time (UTC) or in a release.
 
-        Raises UnknownVersion, VersionGone or BeforeFirstVersion.
+        `point_in_time(…)` and `features_as_of(…)` may stand in FROM: see docs/knowledge.md. Raises
+        InvalidQuery, BeforeFirstVersion, VersionGone, UnknownRelease, ReleaseGone or NotInRelease.
         """
-        return time_travel.read(self.session, self.settings, name, version, as_of_timestamp)
+        return queries.run_query(self.session, self.settings, query, as_of, release)
+
+    def read_table(
+        self,
+        name: str,
+        version: int | None = None,
+        as_of_timestamp: datetime | None = None,
+        release: str | None = None,
+    ) -> DataFrame:
+        """The table now, at a version, as it was at a time (UTC), or in a release.
+
+        Raises InvalidQuery for more than one of these, UnknownVersion, VersionGone,
+        BeforeFirstVersion, UnknownRelease, ReleaseGone or NotInRelease.
+        """
+        return time_travel.read(
+            self.session, self.settings, name, version, as_of_timestamp, release
+        )
+
+    def point_in_time(
+        self, table: str, moment: datetime, *, known_at_close: bool = False
+    ) -> DataFrame:
+        """The rows of the table as they were known at a time (UTC).
+
+        With `known_at_close` the first value of a candle counts as known when the candle closed.
+        Raises InvalidQuery or BeforeFirstVersion.
+        """
+        return knowledge.point_in_time(
+            self.session, self.settings, table, moment, known_at_close=known_at_close
+        )
+
+    def features_as_of(
+        self,
+        labels: DataFrame,
+        table: str = knowledge.FEATURES,
+        timeframe: str = "1h",
+        at: str = "label_at",
+        by: Sequence[str] = ("asset_pair",),
+        *,
+        known_at_close: bool = False,
+    ) -> DataFrame:
+        """Each label with the features of the latest candle known at its time, as known then.
+
+        The labels' columns, `feature_at`, `feature_known_at`, then the table's values; null where
+        nothing was known. Raises InvalidQuery or UnknownTimeframe.
+        """
+        request = knowledge.FeatureRequest(table, timeframe, at, tuple(by), known_at_close)
+        return knowledge.features_as_of(self.session, self.settings, labels, request)
 
     def get_table_history(self, name: str, limit: int | None = None) -> list[time_travel.Version]:
         """Versions of the table, newest first."""
