@@ -15,10 +15,12 @@ from typing import Any
 from pyspark.sql import SparkSession
 
 from lakehouse import ops
+from lakehouse.commits import version_of
 from lakehouse.engine import as_default
 from lakehouse.errors import BuildFailed
-from lakehouse.outcomes import Recorder
+from lakehouse.outcomes import Recorder, written_since
 from lakehouse.settings import PROJECT, Settings
+from lakehouse.tables import built_tables
 
 DBT = PROJECT / "dbt"
 
@@ -37,13 +39,14 @@ def run_dbt(
     from lakehouse import indicators
 
     indicators.register(session)
+    before = {table.name: version_of(table.path(settings.lake)) for table in built_tables()}
     with as_default(session), _quietly(settings) as places:
         result = _parsed(places)
         if result.success:
             arguments = [*command, "--vars", json.dumps(variables), *places]
             result = _invoke(result.result, arguments)
     nodes = list(getattr(result.result, "results", []))
-    _record(recorder, nodes)
+    _record(settings, recorder, nodes, before)
     failed = [node for node in nodes if node.status in ("error", "fail", "runtime error")]
     if result.exception or failed:
         problem = str(result.exception or f"{failed[0].node.name}: {failed[0].message}")
@@ -102,8 +105,11 @@ def _close_log() -> None:
         handler.close()
 
 
-def _record(recorder: Recorder, nodes: list[Any]) -> None:
+def _record(
+    settings: Settings, recorder: Recorder, nodes: list[Any], before: dict[str, int | None]
+) -> None:
     for node in nodes:
+        path = settings.lake / node.node.schema / node.node.name
         is_success = node.status in ("success", "pass")
         started = next((t.started_at for t in node.timing if t.name == "execute"), None)
         recorder.pending.append(
@@ -115,6 +121,7 @@ def _record(recorder: Recorder, nodes: list[Any]) -> None:
                 "started_at": started or ops.now(),
                 "duration_seconds": node.execution_time,
                 "error": None if is_success else _plain(node.message or ""),
+                **(written_since(path, before[node.node.name]) if node.node.name in before else {}),
             }
         )
 
