@@ -54,8 +54,9 @@ browser:
 screenshots: $(READY) browser  ## The pictures of Airflow's pages in docs/, taken anew
 	LAKEHOUSE_SCREENSHOTS=docs/images $(BIN)/pytest --numprocesses 0 tests/e2e/test_airflow.py -k 'form or corrupted'
 
-docs: $(READY)  ## Data dictionary from the table registry, dbt's docs from its models
+docs: $(READY)  ## Data dictionary from the table registry, real outputs in the pages of docs/
 	$(BIN)/python -m lakehouse.data_dictionary docs/data_dictionary.md
+	$(BIN)/python -m tests.e2e.documented
 
 bench: $(READY)  ## Timings, side by side; see benchmarks/RESULTS.md
 	for name in week files layout; do $(BIN)/python -m benchmarks.$$name; done

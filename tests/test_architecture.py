@@ -13,7 +13,7 @@ ABOVE = {
     "dags": ("dags", *(path.stem for path in (PROJECT / "dags").glob("*.py"))),
 }
 # Engine, GX and dbt take seconds to import; a command that needs none of them must not wait.
-SLOW = ("great_expectations", "dbt", "ccxt")
+SLOW = ("great_expectations", "dbt", "ccxt", "sqlglot", "exchange_calendars", "openlineage")
 
 
 def modules(*folders: str) -> list[Path]:

@@ -17,8 +17,11 @@ from lakehouse.settings import (
     PROJECT,
     AirflowOptions,
     Alerts,
+    BackupOptions,
+    GapOptions,
     KafkaOptions,
     Provider,
+    ReleaseOptions,
     SimulatedExchange,
     SparkOptions,
     StreamOptions,
@@ -32,12 +35,19 @@ README = PROJECT / "README.md"
 RUNBOOK = PROJECT / "docs" / "runbook.md"
 DECISIONS = sorted((PROJECT / "docs" / "decisions").glob("*.md"))
 DEPLOY = PROJECT / "docs" / "deploy.md"
-PAGES = [README, PROJECT / "CHANGELOG.md", RUNBOOK, DEPLOY, *DECISIONS]
+TOPICS = [
+    PROJECT / "docs" / f"{topic}.md"
+    for topic in ("gaps", "releases", "knowledge", "explain", "backup")
+]
+PAGES = [README, PROJECT / "CHANGELOG.md", RUNBOOK, DEPLOY, *TOPICS, *DECISIONS]
 FENCE = re.compile(r"^```(\w*)\n(.*?)^```$", re.MULTILINE | re.DOTALL)
 INLINE = re.compile(r"`(lakehouse [^`]+)`")
 PLACEHOLDERS = {"…", "TABLE"}
 # The sections of the settings that variables in the documents reach into.
 SECTIONS = {
+    "BACKUP": {*BackupOptions.model_fields},
+    "GAPS": {*GapOptions.model_fields},
+    "RELEASES": {*ReleaseOptions.model_fields},
     "AIRFLOW": {*AirflowOptions.model_fields, *Alerts.model_fields},
     "KAFKA": {*KafkaOptions.model_fields, *Topic.model_fields},
     "PROVIDERS": {*Provider.model_fields},

@@ -18,7 +18,20 @@ from pyspark.errors import PySparkException
 from rich.console import Console
 from rich.markup import escape
 
-from lakehouse.cli import backfill, dlq, query, service, stream, upkeep
+from lakehouse.cli import (
+    backfill,
+    backup,
+    diff,
+    dlq,
+    explain,
+    gaps,
+    lineage,
+    query,
+    release,
+    service,
+    stream,
+    upkeep,
+)
 from lakehouse.engine import is_lost
 from lakehouse.errors import EngineLost, LakehouseError
 
@@ -37,13 +50,19 @@ app = typer.Typer(
 )
 app.command("backfill")(backfill.backfill)
 app.command("build")(upkeep.build)
+app.command("gaps")(gaps.gaps)
 app.command("sql")(query.sql)
 app.command("read")(query.read)
 app.command("history")(query.history)
+app.command("diff")(diff.diff)
 app.command("tables")(query.tables)
+app.command("explain")(explain.explain)
+app.command("lineage")(lineage.lineage)
 app.command("optimize")(upkeep.optimize)
 app.command("vacuum")(upkeep.vacuum)
+app.add_typer(release.app, name="release")
 app.add_typer(dlq.app, name="dlq")
+app.add_typer(backup.app, name="backup")
 app.add_typer(stream.app, name="stream")
 app.command("up")(service.up)
 app.command("down")(service.down)

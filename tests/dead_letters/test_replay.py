@@ -23,7 +23,7 @@ from lakehouse.dead_letters.records import rebuilt
 from lakehouse.gate import Judgement
 from lakehouse.landing_rows import LANDING_SCHEMA
 from lakehouse.settings import Asset, Settings
-from tests.dead_letters.conftest import Judge
+from tests.dead_letters.conftest import Judge, on_both
 from tests.gate.candles import NOW, candle
 
 GOOD = [candle(minute) for minute in range(100, 140)]
@@ -51,13 +51,13 @@ def bronze() -> Bronze:
 
 
 @pytest.fixture
-def replayed(spark: SparkSession, settings: Settings, bronze: Bronze) -> Callable[..., Replay]:
+def replayed(session: SparkSession, settings: Settings, bronze: Bronze) -> Callable[..., Replay]:
     """Replays the whole queue."""
 
     def run(settings: Settings = settings, **options: Any) -> Replay:
         letters, _ = list_dead_letters(settings.lake)
         land = options.pop("land", bronze.land)
-        return replay(letters, spark, settings, land, options.pop("now", NOW))
+        return replay(letters, session, settings, land, options.pop("now", NOW))
 
     return run
 
@@ -73,6 +73,7 @@ def queue(settings: Settings) -> list[DeadLetter]:
     return list_dead_letters(settings.lake)[0]
 
 
+@on_both
 def test_what_fails_again_stays_in_the_queue_marked(
     judge: Judge, settings: Settings, bronze: Bronze, replayed: Callable[..., Replay]
 ) -> None:
@@ -116,6 +117,7 @@ def test_a_rule_that_was_mended_lets_the_row_pass_as_it_arrived(
     assert bronze.rows == [row]
 
 
+@on_both
 def test_a_letter_keeps_only_the_records_that_still_fail(
     judge: Judge, settings: Settings, bronze: Bronze, replayed: Callable[..., Replay]
 ) -> None:
@@ -136,6 +138,7 @@ def test_a_letter_keeps_only_the_records_that_still_fail(
     assert [letter.records for letter in queue(settings)] == [2]
 
 
+@on_both
 def test_good_rows_of_a_quarantined_batch_land_when_they_are_replayed(
     judge: Judge, settings: Settings, bronze: Bronze, replayed: Callable[..., Replay]
 ) -> None:
@@ -186,7 +189,7 @@ def test_a_replay_killed_after_landing_doubles_nothing_when_run_again(
 
 
 def test_a_torn_letter_is_reported_and_the_others_are_replayed(
-    judge: Judge, settings: Settings, bronze: Bronze, spark: SparkSession
+    judge: Judge, settings: Settings, bronze: Bronze, session: SparkSession
 ) -> None:
     rows = [candle(1, volume=-1.0), candle(2, close=111.0)]
     first, second = write_dead_letters(judge([*GOOD, *rows]), settings)
@@ -194,7 +197,7 @@ def test_a_torn_letter_is_reported_and_the_others_are_replayed(
         mend(path, volume=1.0, close=100.0)
     letters = queue(settings)
     first.write_bytes(first.read_bytes()[:-20])
-    done = replay(letters, spark, settings, bronze.land, NOW)
+    done = replay(letters, session, settings, bronze.land, NOW)
     assert [error.path for error in done.unreadable] == [first]
     assert len(bronze.rows) == 1
     assert first.exists()
@@ -226,9 +229,8 @@ def test_a_conflict_is_over_when_one_of_the_two_is_taken_out(
     assert bronze.rows == [candle(1, close=106.0)]
 
 
-def test_a_record_is_rebuilt_as_the_row_that_arrived(
-    judge: Judge, settings: Settings, spark: SparkSession
-) -> None:
+@on_both
+def test_a_record_is_rebuilt_as_the_row_that_arrived(judge: Judge, settings: Settings) -> None:
     odd = [
         candle(1, open=math.inf, close=100.1 + 0.2, raw='[1.10, "a"]'),
         candle(2, open=math.inf, raw='["é",{"b":null}]', source=None),

@@ -15,7 +15,7 @@ from pydantic import SecretStr
 from lakehouse.dead_letters import list_dead_letters, write_dead_letters
 from lakehouse.errors import DeadLetterError
 from lakehouse.settings import Settings
-from tests.dead_letters.conftest import Judge
+from tests.dead_letters.conftest import Judge, on_both
 from tests.gate.candles import NOW, START, candle
 
 BAD = {"volume": -1.0}
@@ -31,6 +31,7 @@ def read(path: Path) -> dict[str, Any]:
     return content
 
 
+@on_both
 def test_a_letter_has_the_rows_the_reasons_and_the_origin(judge: Judge, settings: Settings) -> None:
     (path,) = write_dead_letters(judge([*good(20), candle(1, **BAD)]), settings, NOW)
     assert path.parent == settings.lake / "dlq" / "raw_market_data_1m"
@@ -95,6 +96,7 @@ def test_there_is_one_letter_for_each_batch_and_set_of_reasons(
     assert len(list(settings.lake.glob("dlq/raw_market_data_1h/*"))) == 1
 
 
+@on_both
 def test_a_quarantined_batch_is_in_letters_as_a_whole(judge: Judge, settings: Settings) -> None:
     rows = [*good(2), *(candle(hour, **BAD) for hour in (11, 12, 13))]
     letters = [read(path) for path in write_dead_letters(judge(rows), settings)]
@@ -104,6 +106,7 @@ def test_a_quarantined_batch_is_in_letters_as_a_whole(judge: Judge, settings: Se
     }
 
 
+@on_both
 def test_numbers_that_json_does_not_have_are_texts(judge: Judge, settings: Settings) -> None:
     odd = candle(0, open=math.nan, high=math.inf, low=-math.inf, volume=None, raw="no, not JSON")
     (path,) = write_dead_letters(judge([*good(20), odd]), settings)
@@ -185,6 +188,7 @@ def test_letters_are_readable_for_others_as_other_files_are(
     assert stat.S_IMODE(path.stat().st_mode) == usual
 
 
+@on_both
 def test_times_before_1970_are_written_as_they_are(judge: Judge, settings: Settings) -> None:
     old = candle(0, timestamp=START.replace(year=1960, microsecond=1))
     (path,) = write_dead_letters(judge([*good(20), old]), settings)

@@ -5,18 +5,38 @@ For tests that start it dozens of times: what they kill is then never just impor
 
 from __future__ import annotations
 
+import itertools
+import json
 import multiprocessing
 import os
 import sys
 from collections.abc import Mapping
 from dataclasses import dataclass
+from io import TextIOWrapper
 from multiprocessing.process import BaseProcess
 from pathlib import Path
+from typing import TYPE_CHECKING, Any
 
-from tests.e2e.lakes import HANGS_AFTER, Lake, Ran
+if TYPE_CHECKING:
+    from tests.e2e.lakes import Lake
 
+HANGS_AFTER = 480
 FORKS = multiprocessing.get_context("forkserver")
-FORKS.set_forkserver_preload(["orchestration.preload"])
+FORKS.set_forkserver_preload(["tests.e2e.preload"])
+_NUMBERS = itertools.count()
+
+
+@dataclass(frozen=True, slots=True)
+class Ran:
+    """A command that ended."""
+
+    code: int
+    out: str
+    err: str
+
+    @property
+    def json(self) -> Any:
+        return json.loads(self.out)
 
 
 @dataclass(frozen=True, slots=True)
@@ -40,22 +60,45 @@ class Forked:
         return Ran(self.process.exitcode or 0, self.out.read_text(), self.err.read_text())
 
 
-def fork(lake: Lake, *arguments: str) -> Forked:
-    """Start the command line on a lake."""
-    out, err = (lake.root.with_name(f"{lake.root.name}.{name}") for name in ("out", "err"))
+def fork(lake: Lake, *arguments: str, **extra: str) -> Forked:
+    """Start the command line on a lake; `extra` are environment variables of this command."""
+    said = lake.root.with_name(f"{lake.root.name}.{next(_NUMBERS)}.said")
+    files = said.with_suffix(".out"), said.with_suffix(".err")
+    return started(arguments, {**lake.environment, **extra}, *files)
+
+
+def started(
+    arguments: tuple[str, ...],
+    environment: Mapping[str, str],
+    out: Path,
+    err: Path,
+    folder: Path | None = None,
+) -> Forked:
+    """Start the command line, in that working folder; `out` and `err` may be the same file."""
     for file in (out, err):
         file.write_text("")
-    process = FORKS.Process(target=_run, args=(arguments, lake.environment, out, err))
+    process = FORKS.Process(target=_run, args=(arguments, environment, out, err, folder))
     process.start()
     return Forked(process, out, err)
 
 
-def _run(arguments: tuple[str, ...], environment: Mapping[str, str], out: Path, err: Path) -> None:
+def _run(
+    arguments: tuple[str, ...],
+    environment: Mapping[str, str],
+    out: Path,
+    err: Path,
+    folder: Path | None,
+) -> None:
     from lakehouse.cli import main
 
     os.environ.clear()
     os.environ.update(environment)
+    if folder:
+        os.chdir(folder)
     for stream, file in ((sys.stdout, out), (sys.stderr, err)):
         with file.open("a") as opened:
             os.dup2(opened.fileno(), stream.fileno())
+        if isinstance(stream, TextIOWrapper):
+            # Where both are one file, it has their lines in the order in which they were said.
+            stream.reconfigure(line_buffering=True)
     main(arguments)

@@ -10,7 +10,7 @@ from pathlib import Path
 
 import pytest
 
-from tests.e2e.lakes import Lake, new_lake
+from tests.e2e.lakes import Lake, ended, new_lake
 
 pytestmark = pytest.mark.e2e
 
@@ -48,8 +48,10 @@ def test_listings_are_json_on_demand(lake: Lake, arguments: tuple[str, ...]) -> 
     assert isinstance(json.loads(ran.out), list)
 
 
-def test_a_query_answers_in_csv(lake: Lake) -> None:
-    ran = lake.run("sql", f"select asset_pair, date from {DAILY} order by date", "--format", "csv")
+def test_the_installed_command_answers_in_csv(lake: Lake) -> None:
+    query = f"select asset_pair, date from {DAILY} order by date"
+    ran = ended(lake.start("sql", query, "--format", "csv"))
+    assert (ran.code, ran.err) == (0, "")
     assert list(csv.reader(io.StringIO(ran.out))) == [
         ["asset_pair", "date"],
         ["BTCUSD", "2026-03-02"],
@@ -130,18 +132,21 @@ def test_a_wrong_setting_is_named_before_anything_runs(
 
 
 def test_verbose_shows_where_it_went_wrong(lake: Lake) -> None:
-    ran = lake.run("--verbose", "read", "gold.nothing")
+    ran = ended(lake.start("--verbose", "read", "gold.nothing"))
     assert ran.code == 2
     assert "Traceback" in ran.err
     assert ran.err.splitlines()[-1].startswith("Error: There is no table gold.nothing")
 
 
-def test_a_dry_run_says_what_it_would_fetch_and_leaves_no_trace(tmp_path: Path) -> None:
-    with new_lake(tmp_path / "lake") as lake:
-        ran = lake.run(*BACKFILL, *DAYS, "--dry-run", "--json")
-        wanted = [
-            {"timeframe": "1d", "windows": 2, "calls": 1, "candles": 2},
-            {"timeframe": "1h", "windows": 2, "calls": 1, "candles": 48},
-        ]
-        assert [{name: row[name] for name in wanted[0]} for row in ran.json] == wanted
-        assert not lake.root.exists()
+def test_a_dry_run_says_what_it_would_fetch_and_leaves_no_trace(
+    tmp_path: Path, request: pytest.FixtureRequest
+) -> None:
+    lake = Lake(tmp_path / "lake")
+    request.addfinalizer(lake.stop)
+    ran = lake.run(*BACKFILL, *DAYS, "--dry-run", "--json")
+    wanted = [
+        {"timeframe": "1d", "windows": 2, "calls": 1, "candles": 2},
+        {"timeframe": "1h", "windows": 2, "calls": 1, "candles": 48},
+    ]
+    assert [{name: row[name] for name in wanted[0]} for row in ran.json] == wanted
+    assert not lake.root.exists()

@@ -8,6 +8,7 @@ from pathlib import Path
 import pytest
 
 from lakehouse.simulated import running_exchange
+from tests.e2e.forks import fork
 from tests.e2e.lakes import CANDLE, ended, new_lake
 
 pytestmark = pytest.mark.e2e
@@ -21,11 +22,11 @@ def test_two_backfills_at_once_both_succeed_and_double_nothing(tmp_path: Path, s
     assets = {"BTCUSD", second}
     with new_lake(tmp_path / "lake") as lake:
         started = [
-            lake.start("backfill", "--assets", asset, *TWO_DAYS, "--json")
+            fork(lake, "backfill", "--assets", asset, *TWO_DAYS, "--json")
             for asset in ("BTCUSD", second)
         ]
-        for process in started:
-            ran = ended(process)
+        for command in started:
+            ran = command.ended()
             assert ran.code == 0, ran.err
         bronze = lake.bronze()
         assert bronze.height == len(assets) * CANDLES_AN_ASSET
