@@ -9,6 +9,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from datetime import UTC, datetime
 
+from lakehouse.checkpoint_hints import version_as_of
 from lakehouse.errors import InvalidQuery
 from lakehouse.releases import default_release, find_release
 from lakehouse.settings import Settings
@@ -71,5 +72,6 @@ def read_at(query: str, cut: Cut) -> str:
             versions[table.name] = cut.version_of(table.name)
         number = versions[table.name]
         if number is not None:
-            query = replaced(query, table.end, table.end, f" VERSION AS OF {number}")
+            at_version = version_as_of(cut.settings, table.name, number)
+            query = replaced(query, table.end, table.end, at_version)
     return query

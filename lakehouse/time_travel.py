@@ -13,6 +13,7 @@ from deltalake import DeltaTable
 from deltalake.exceptions import DeltaError
 from pyspark.sql import DataFrame, SparkSession
 
+from lakehouse.checkpoint_hints import version_as_of
 from lakehouse.errors import (
     BeforeFirstVersion,
     InvalidQuery,
@@ -168,5 +169,5 @@ def read(
 ) -> DataFrame:
     """The table now, or as it was. Raises what resolve_version raises."""
     number = resolve_version(settings, name, version, as_of, release)
-    suffix = "" if number is None else f" VERSION AS OF {number}"
-    return session.sql(f"SELECT * FROM {name}{suffix}")
+    at_version = "" if number is None else version_as_of(settings, name, number)
+    return session.sql(f"SELECT * FROM {name}{at_version}")

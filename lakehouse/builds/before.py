@@ -72,17 +72,20 @@ def _has_columns(settings: Settings, name: str, version: int) -> bool:
     return {column.name for column in table.columns} <= {field.name for field in stored}
 
 
-def add_missing_columns(session: SparkSession, settings: Settings) -> None:
-    """Give market_data_superseded the columns that its model has got since, as null."""
-    table = table_named(SUPERSEDED)
+def add_missing_columns(session: SparkSession, settings: Settings, table: Table) -> None:
+    """Give a table that is there the columns that its model has got since, as null.
+
+    Sail replaces the rows of a table, never its columns.
+    """
     path = str(table.path(settings.lake))
     if not DeltaTable.is_deltatable(path):
         return
     stored = DeltaTable(path)
-    known_names = {field.name for field in stored.schema().fields}
-    wanted = Schema.from_arrow(session.createDataFrame([], table.ddl).toArrow().schema)
-    if missing := [field for field in wanted.fields if field.name not in known_names]:
-        stored.alter.add_columns(missing)
+    names = {field.name for field in stored.schema().fields}
+    if missing := [column for column in table.columns if column.name not in names]:
+        ddl = ", ".join(f"{column.name} {column.type}" for column in missing)
+        schema = session.createDataFrame([], ddl).toArrow().schema
+        stored.alter.add_columns(list(Schema.from_arrow(schema).fields))
 
 
 def is_from(table: Table, since: datetime) -> Column:

@@ -16,7 +16,14 @@ from pyspark.sql import SparkSession
 
 from lakehouse import delta, ops
 from lakehouse.builds.arrivals import SILVER, Arrival, Recorded, record_arrivals
-from lakehouse.builds.before import Known, add_missing_columns, is_from, known
+from lakehouse.builds.before import (
+    NOTHING,
+    SUPERSEDED,
+    Known,
+    add_missing_columns,
+    is_from,
+    known,
+)
 from lakehouse.builds.gating import Gated, gate_table
 from lakehouse.builds.slices import Slice, slices
 from lakehouse.checkpoint_hints import forget_checkpoint_hints
@@ -61,13 +68,13 @@ class Builder:
 
     def take_in(self, stages: list[Stage], arrivals: list[Arrival], is_first: bool) -> None:
         """Write and gate the stages, one slice of the arrivals after the other."""
-        self._open()
+        self._open([table for stage in stages for table in stage] if is_first else [])
         for part in slices(self.session, self.settings, arrivals):
             self._take_in(part, stages, is_first and part.is_first)
 
     def write(self, stage: Stage, arrivals: list[Arrival], is_first: bool) -> None:
         """Write the stage and leave its gate for later."""
-        self._open()
+        self._open(stage if is_first else [])
         whole = [Slice(0, arrivals, None)]
         # Only what reads bronze itself heeds where a slice ends.
         is_cut = not any(table.reads for table in stage)
@@ -90,20 +97,21 @@ class Builder:
                 self.new.rows_rejected += gated.rejected
                 self.new.dead_letters += gated.dead_letters
 
-    def _open(self) -> None:
+    def _open(self, renewed: list[Table]) -> None:
         # Another process may have built since this session began; its tables need their names here.
         register_tables(self.session, self.settings)
+        for table in renewed:
+            add_missing_columns(self.session, self.settings, table)
         self.known = known(self.settings)
-        if self.refreshed:
-            add_missing_columns(self.session, self.settings)
         for timeframe in TIMEFRAMES:
             delta.ensure_table(self.session, self.settings, bronze_table(timeframe))
 
     def _take_in(self, part: Slice, stages: list[Stage], is_first: bool) -> None:
         variables = self._variables(part, stages, is_first)
         for stage in stages:
-            self._transform(stage, is_first, variables)
-            self._gate(stage, part.arrivals)
+            concerned = [t for t in stage if not self._is_left_alone(t, variables)]
+            self._transform(concerned, is_first, variables)
+            self._gate(concerned, part.arrivals)
         for stage in stages:
             for table in stage:
                 self.gated_until[table.full_name] = self.new.built_at
@@ -130,6 +138,12 @@ class Builder:
 
     def _replaced_version(self, recorded: Recorded) -> int:
         return self.known.version if self.refreshed else self.known.replaced_by(recorded)
+
+    def _is_left_alone(self, table: Table, variables: dict[str, Any]) -> bool:
+        # In most builds nothing is replaced, and asking the engine for it would cost them time.
+        is_of_replaced = table.full_name == SUPERSEDED
+        is_there = version_of(table.path(self.settings.lake)) is not None
+        return is_of_replaced and is_there and variables["released_version"] == NOTHING
 
     def _transform(self, stage: Stage, is_first: bool, variables: dict[str, Any]) -> None:
         names = [table.name for table in stage]

@@ -7,6 +7,7 @@ from functools import cached_property
 
 from deltalake import DeltaTable
 
+from lakehouse.checkpoint_hints import version_as_of
 from lakehouse.settings import Settings
 from lakehouse.tables import registry
 from lakehouse.time_travel import table_path
@@ -109,7 +110,8 @@ class Pair:
         )
 
     def _side(self, version: int) -> str:
-        return f"(SELECT *, true AS is_there FROM {self.table} VERSION AS OF {version})"
+        cut = version_as_of(self.settings, self.table, version)
+        return f"(SELECT *, true AS is_there FROM {self.table}{cut})"
 
     def _column(self, number: int, name: str) -> list[str]:
         differs = f"NOT a.`{name}` <=> b.`{name}`"

@@ -9,6 +9,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
+from lakehouse.checkpoint_hints import version_as_of
 from lakehouse.errors import InvalidQuery
 from lakehouse.releases import latest_release
 from lakehouse.settings import Settings
@@ -46,7 +47,7 @@ def knowledge_cut(settings: Settings, table: str, cut: Cut | None = None) -> Cut
 def at(table: str, cut: Cut) -> str:
     """The table as the cut has it. Raises what Cut.version_of raises."""
     version = cut.version_of(table)
-    return table if version is None else f"{table} VERSION AS OF {version}"
+    return table if version is None else table + version_as_of(cut.settings, table, version)
 
 
 def values_of(table: Table) -> list[str]:

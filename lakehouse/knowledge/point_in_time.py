@@ -6,6 +6,7 @@ from datetime import UTC, datetime
 
 from pyspark.sql import DataFrame, SparkSession
 
+from lakehouse.checkpoint_hints import version_as_of
 from lakehouse.errors import InvalidQuery
 from lakehouse.knowledge.history import (
     HISTORY,
@@ -64,7 +65,7 @@ def point_in_time_sql(
         raise InvalidQuery(problem=f"known_at_close is about candles, and {table} holds none.")
     versions = (make_cut(settings, as_of=moment).version_of(table), cut.version_of(table))
     version = min(number for number in versions if number is not None)
-    return f"SELECT * FROM {table} VERSION AS OF {version}"
+    return f"SELECT * FROM {table}{version_as_of(settings, table, version)}"
 
 
 def time_sql(moment: datetime) -> str:
