@@ -59,7 +59,7 @@ docs: $(READY)  ## Data dictionary from the table registry, real outputs in the 
 	$(BIN)/python -m tests.e2e.documented
 
 bench: $(READY)  ## Timings, side by side; see benchmarks/RESULTS.md
-	for name in week files layout; do $(BIN)/python -m benchmarks.$$name; done
+	for name in week files layout gaps; do $(BIN)/python -m benchmarks.$$name; done
 
 .venv/.ready: requirements.txt pyproject.toml
 	@command -v $(PYTHON) >/dev/null || { echo "The lakehouse needs Python 3.11: install it, or name it with make PYTHON=…" >&2; exit 1; }
