@@ -82,8 +82,10 @@ class Lander:
 
     def _land(self, frame: DataFrame, gate: Gate, staging: Path) -> Landing:
         with self.recorder.step("gate", gate.table) as outcome:
-            gate.annotate(frame).write.parquet(str(staging / "rows"))
-            staged = self.session.read.parquet(str(staging / "rows"))
+            annotated = gate.annotate(frame)
+            annotated.write.parquet(str(staging / "rows"))
+            # With the schema, for Sail writes no file where there is no row.
+            staged = self.session.read.schema(annotated.schema).parquet(str(staging / "rows"))
             judged = gate.judge(staged, scratch=staging / "repeated")
             outcome.rows_in = sum(verdict.rows for verdict in judged.verdicts)
             outcome.rows_rejected = sum(verdict.rejected for verdict in judged.verdicts)

@@ -80,6 +80,11 @@ def test_landing_the_same_candles_again_adds_nothing(land: Land, lake_on_sail: S
     assert bronze(lake_on_sail)[:24] == before
 
 
+def test_an_answer_without_a_candle_is_a_landing_of_nothing(land: Land) -> None:
+    landed = land()
+    assert (landed.rows_new, landed.verdicts, landed.dead_letters) == (0, [], [])
+
+
 def test_a_corrected_candle_joins_what_the_source_said_before(
     land: Land, lake_on_sail: Settings
 ) -> None:

@@ -53,8 +53,9 @@ class History:
         # What was there at a time: bronze and silver, and what silver knew.
         self.seen: list[tuple[datetime, Candles, Candles]] = []
         self.known: list[tuple[datetime, Candles]] = []
-        for hour in range(HOURS):
-            self.say(hour, self.fresh())
+        self.say_all(0, HOURS, self.fresh)
+        self.say_all(5, 1, lambda: -self.fresh())
+        self.say_all(20, 2, lambda: None)
 
     def steps(self) -> Iterator[str]:
         yield from BEGINNING
@@ -96,8 +97,8 @@ class History:
         return self.price
 
     def land(self) -> None:
-        first = self.chance.randrange(0, HOURS, 6)
-        asked = range(first, min(first + 6 * self.chance.randint(1, 6), HOURS))
+        first = self.chance.randrange(0, HOURS, 6) if self.model.horizon else 0
+        asked = range(first, min(first + 6 * self.chance.randint(4, 8), HOURS))
         times = ("--from", moment_of(asked.start), "--to", moment_of(asked.stop))
         what = ("--assets", "BTCUSD", "--timeframes", "1h", "--provider", "binance")
         self.do("backfill", *what, *times, "--force", "--no-build")
@@ -162,6 +163,12 @@ class History:
 
     def reads_of_the_past_agree(self) -> None:
         lake = Lakehouse(self.settings)
+        try:
+            self.past_agrees(lake)
+        finally:
+            lake.session.stop()
+
+    def past_agrees(self, lake: Lakehouse) -> None:
         for moment, bronze, silver in self.seen:
             for table, held in ((BRONZE, bronze), (ENRICHED, silver)):
                 if held:
@@ -232,4 +239,4 @@ def test_any_history_leaves_what_the_model_says(seed: int, tmp_path: Path) -> No
             history.reads_of_the_past_agree()
     # A history in which nothing happened would agree with any model.
     assert history.kills
-    assert len(history.met) > 2
+    assert len(history.met) > 1
