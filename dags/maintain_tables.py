@@ -12,7 +12,7 @@ becomes unreadable.
 |---|---|---|
 | `tables` | lists what is in the lake | |
 | `table.order` | compacts and orders a table | others wrote at the same time, more often than it tried: clear it |
-| `table.vacuum` | removes what nobody may read any more | the disk; the log says |
+| `table.vacuum` | lets old releases go, removes what neither the retention nor a kept release needs | the disk; the log says |
 | `metrics` | metrics for Prometheus | harmless: clear it |
 """
 
