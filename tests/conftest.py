@@ -11,6 +11,7 @@ from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
+import structlog
 from pyspark.sql import SparkSession
 
 from lakehouse import services
@@ -42,6 +43,13 @@ def _is_on_spark(item: pytest.Item) -> bool:
 
 def settings_for(lake: Path, **changes: object) -> Settings:
     return load_settings().model_copy(update={"root": lake, **changes})
+
+
+@pytest.fixture(autouse=True)
+def _own_logging() -> Iterator[None]:
+    """A command that ran in this process has set how much is logged; the next test has not."""
+    yield
+    structlog.reset_defaults()
 
 
 @pytest.fixture(scope="session")
