@@ -56,13 +56,21 @@ def version_of(path: Path) -> int | None:
     return DeltaTable(str(path)).version() if DeltaTable.is_deltatable(str(path)) else None
 
 
+def actions_of(path: Path, version: int) -> list[dict[str, Any]]:
+    """What the commit that made that version of the table says, as Delta's protocol has it.
+
+    Raises FileNotFoundError where the log has forgotten it.
+    """
+    text = (path / "_delta_log" / f"{version:020d}.json").read_text()
+    return [json.loads(line) for line in text.splitlines() if line.strip()]
+
+
 def read_commit(path: Path, version: int) -> Commit | None:
     """The commit that made that version of the table; None where the log has forgotten it."""
     try:
-        text = (path / "_delta_log" / f"{version:020d}.json").read_text()
+        actions = actions_of(path, version)
     except FileNotFoundError:
         return None
-    actions = [json.loads(line) for line in text.splitlines() if line.strip()]
     info: dict[str, Any] = next((a["commitInfo"] for a in actions if "commitInfo" in a), {})
     added = [action["add"] for action in actions if "add" in action]
     changes = (a.get("add") or a.get("remove") for a in actions)

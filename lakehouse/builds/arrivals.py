@@ -11,13 +11,13 @@ import json
 from collections.abc import Iterator
 from dataclasses import dataclass
 from datetime import datetime
-from pathlib import Path
 from typing import Any
 
 from deltalake import DeltaTable
 from pyspark.sql import SparkSession
 
 from lakehouse import ops
+from lakehouse.commits import actions_of, version_of
 from lakehouse.engine import register_tables
 from lakehouse.settings import Settings
 from lakehouse.tables import Table, bronze_table
@@ -39,11 +39,8 @@ class Arrival:
 def bronze_versions(settings: Settings) -> Versions:
     """Present version of each bronze candle table that exists, by timeframe."""
     paths = {timeframe: bronze_table(timeframe).path(settings.lake) for timeframe in TIMEFRAMES}
-    return {
-        timeframe: DeltaTable(str(path)).version()
-        for timeframe, path in paths.items()
-        if DeltaTable.is_deltatable(str(path))
-    }
+    present = {timeframe: version_of(path) for timeframe, path in paths.items()}
+    return {name: version for name, version in present.items() if version is not None}
 
 
 def find_arrivals(settings: Settings, built: Versions, present: Versions) -> list[Arrival]:
@@ -60,18 +57,18 @@ def find_arrivals(settings: Settings, built: Versions, present: Versions) -> lis
 def _news(settings: Settings, table: Table, built: int, present: int) -> dict[str, datetime]:
     since: dict[str, datetime] = {}
     for version in range(built + 1, present + 1):
-        commit = table.path(settings.lake) / "_delta_log" / f"{version:020d}.json"
-        if not commit.exists():
+        try:
+            actions = actions_of(table.path(settings.lake), version)
+        except FileNotFoundError:
             # Log clean-up was here before the build: everything may be new.
             return dict.fromkeys(_assets(settings, table), EPOCH)
-        for asset_pair, first in _changed_files(commit):
+        for asset_pair, first in _changed_files(actions):
             since[asset_pair] = min(first, since.get(asset_pair, first))
     return since
 
 
-def _changed_files(commit: Path) -> Iterator[tuple[str, datetime]]:
-    for line in commit.read_text().splitlines():
-        action = json.loads(line)
+def _changed_files(actions: list[dict[str, Any]]) -> Iterator[tuple[str, datetime]]:
+    for action in actions:
         file = action.get("add") or action.get("remove")
         if file and file.get("dataChange", True):
             yield file["partitionValues"]["partition_asset_pair"], _first_timestamp(file)

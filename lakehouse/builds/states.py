@@ -16,6 +16,7 @@ from deltalake import DeltaTable
 
 from lakehouse import ops
 from lakehouse.builds.arrivals import Versions
+from lakehouse.commits import version_of
 from lakehouse.settings import Settings
 from lakehouse.tables import Table, built_tables
 from lakehouse.timeframes import EPOCH
@@ -130,11 +131,7 @@ def common(versions: Sequence[Versions]) -> Versions:
 
 def versions_of(settings: Settings, tables: Iterable[Table]) -> dict[str, int | None]:
     """The present version of each table by its full name; None where there is none."""
-    paths = {table.full_name: str(table.path(settings.lake)) for table in tables}
-    return {
-        name: DeltaTable(path).version() if DeltaTable.is_deltatable(path) else None
-        for name, path in paths.items()
-    }
+    return {table.full_name: version_of(table.path(settings.lake)) for table in tables}
 
 
 def begin(

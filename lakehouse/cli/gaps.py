@@ -97,16 +97,9 @@ def _of(found: Iterable[Gap], classes: tuple[str, ...]) -> list[Gap]:
 
 
 def _gap_row(gap: Gap) -> dict[str, Any]:
-    return {
-        "asset_pair": gap.asset_pair,
-        "timeframe": gap.timeframe,
-        "provider": gap.provider,
-        "from": _minute(gap.start),
-        "to": _minute(gap.end),
-        "candles": gap.candles,
-        "class": gap.gap_class,
-        "detail": gap.detail,
-    }
+    series = {"asset_pair": gap.asset_pair, "timeframe": gap.timeframe}
+    times = {"from": _minute(gap.start), "to": _minute(gap.end)}
+    return {**series, **_plain(gap), **times}
 
 
 def _summary_row(summary: Summary) -> dict[str, Any]:

@@ -6,7 +6,6 @@ that whoever comes next, after whatever happened, goes on where it stands.
 
 from __future__ import annotations
 
-import json
 from collections.abc import Iterator
 from datetime import timedelta
 from pathlib import Path
@@ -16,6 +15,7 @@ from urllib.parse import unquote
 import polars as pl
 from deltalake import DeltaTable
 
+from lakehouse.commits import actions_of
 from lakehouse.conflicts import again_on_conflict
 from lakehouse.settings import Settings
 from lakehouse.streams.candles import KEY, WINDOW_START, candles_of
@@ -126,17 +126,12 @@ def _in_order(trades: pl.DataFrame) -> pl.DataFrame:
 def _added(bronze: DeltaTable, since: int, until: int) -> list[str]:
     """Files that commits after `since` brought, up to `until`; compaction brings nothing new."""
     root = root_of(bronze)
-    log = root / "_delta_log"
-    names = (
-        name
-        for version in range(since + 1, until + 1)
-        for name in _added_by(log / f"{version:020d}.json")
-    )
+    names = (name for version in range(since + 1, until + 1) for name in _added_by(root, version))
     return [str(root / name) for name in names]
 
 
-def _added_by(commit: Path) -> Iterator[str]:
-    for line in commit.read_text().splitlines():
-        added = json.loads(line).get("add")
+def _added_by(root: Path, version: int) -> Iterator[str]:
+    for action in actions_of(root, version):
+        added = action.get("add")
         if added and added.get("dataChange", True):
             yield unquote(added["path"])
