@@ -1,5 +1,3 @@
-import os
-import signal
 import sys
 import time
 from pathlib import Path
@@ -10,6 +8,7 @@ import pytest
 from lakehouse import services
 from lakehouse.errors import EngineStartFailed
 from lakehouse.services import Service
+from tests.killing import kill
 
 LISTEN = """
 import socket, sys, time
@@ -46,8 +45,7 @@ def test_two_lakes_have_services_of_their_own(lake: Path, tmp_path_factory) -> N
 
 def test_a_killed_service_is_started_anew(lake: Path) -> None:
     first = service(lake).ensure()
-    os.kill(first.pid, signal.SIGKILL)
-    psutil.Process(first.pid).wait(10)
+    kill(first)
     assert services.find(lake, "sleeper") is None
     assert service(lake).ensure().pid != first.pid
 
@@ -98,8 +96,7 @@ def test_what_a_killed_service_left_behind_is_ended_with_it(lake: Path, tmp_path
     while not (told.exists() and told.read_text()):
         time.sleep(0.05)
     child = psutil.Process(int(told.read_text()))
-    os.kill(running.pid, signal.SIGKILL)
-    psutil.Process(running.pid).wait(10)
+    kill(running)
     assert child.is_running()
     assert services.stop_all(lake) == []
     assert not child.is_running()

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import os
-import signal
 import time
 from collections import Counter
 from collections.abc import Iterator
@@ -26,6 +25,7 @@ from tests.e2e.airflows import (
     running_airflow,
     sign_in_of,
 )
+from tests.killing import kill
 
 pytestmark = pytest.mark.e2e
 
@@ -157,11 +157,11 @@ def test_three_days_land_exactly_though_scheduler_and_engine_are_killed(airflow:
     run_ids = {run for run in airflow.runs(DAILY) if run.startswith("backfill__")}
     assert len(run_ids) == 3
     await_tasks(airflow, run_ids, "gate_bronze", 2)
-    kill(airflow, "airflow-scheduler")
-    kill(airflow, "engine")
+    kill_service(airflow, "airflow-scheduler")
+    kill_service(airflow, "engine")
     assert sign_in_of(airflow.lake.run("up")) == airflow.sign_in
     await_tasks(airflow, run_ids, "gate_market_data_enriched", 1)
-    kill(airflow, "engine")
+    kill_service(airflow, "engine")
     for run_id in run_ids:
         assert airflow.wait(DAILY, run_id) == "success", airflow.states(DAILY, run_id)
     assert_landed_once(airflow, days)
@@ -189,10 +189,10 @@ def await_tasks(airflow: Airflow, run_ids: set[str], task: str, count: int) -> N
         done = sum(task in name and state == "success" for one in states for name, state in one)
 
 
-def kill(airflow: Airflow, name: str) -> None:
+def kill_service(airflow: Airflow, name: str) -> None:
     running = services.find(airflow.lake.root, name)
     assert running
-    os.kill(running.pid, signal.SIGKILL)
+    kill(running)
 
 
 def test_a_corrupted_asset_fails_at_its_gate_alone_and_clearing_mends_the_day(

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import os
 import random
 import shutil
 import signal
@@ -15,6 +14,7 @@ import pytest
 from lakehouse import services
 from tests.e2e.forks import Forked, fork
 from tests.e2e.lakes import BRONZE, BUILT, CANDLE, Lake, Ran, new_lake, same
+from tests.killing import kill
 
 pytestmark = pytest.mark.e2e
 
@@ -58,7 +58,7 @@ def killed(lake: Lake, victim: str, seconds: float) -> Ran:
         if victim == "command":
             command.process.kill()
         elif engine := services.find(lake.root, "engine"):
-            os.kill(engine.pid, signal.SIGKILL)
+            kill(engine)
     return command.ended()
 
 

@@ -3,9 +3,7 @@
 from __future__ import annotations
 
 import json
-import os
 import random
-import signal
 import time
 from collections import Counter
 from collections.abc import Iterator
@@ -18,6 +16,7 @@ import pytest
 
 from lakehouse import services
 from tests.e2e.lakes import Lake, new_lake
+from tests.killing import kill
 from tests.streams.brute_force import candles_by_hand
 
 pytestmark = pytest.mark.e2e
@@ -74,10 +73,10 @@ def wait_until(is_so: Any, what: str) -> None:
         time.sleep(0.5)
 
 
-def kill(lake: Lake, name: str) -> None:
+def kill_service(lake: Lake, name: str) -> None:
     victim = services.find(lake.root, name)
     assert victim, f"{name} does not run"
-    os.kill(victim.pid, signal.SIGKILL)
+    kill(victim)
 
 
 def is_alive(lake: Lake, name: str) -> bool:
@@ -95,7 +94,7 @@ def test_ten_kills_leave_every_trade_in_bronze_once_and_the_candles_right(lake: 
     for number in range(KILLS):
         # Sometimes it has recovered from the last kill by then, sometimes not.
         time.sleep(chance.uniform(0, 3))
-        kill(lake, VICTIMS[number % len(VICTIMS)])
+        kill_service(lake, VICTIMS[number % len(VICTIMS)])
         ran = lake.run(*start)
         assert ran.code == 0, (number, ran.err)
     exchange.change(trades_per_second=0)

@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import os
-import signal
 from pathlib import Path
 
 from confluent_kafka import Consumer, Producer, TopicPartition
@@ -11,6 +9,7 @@ from confluent_kafka import Consumer, Producer, TopicPartition
 from lakehouse import services
 from lakehouse.kafka import client_config, ensure_broker, ensure_topics
 from tests.conftest import settings_for
+from tests.killing import kill
 
 
 def test_a_killed_broker_comes_back_at_its_port_with_its_messages(tmp_path: Path) -> None:
@@ -23,7 +22,7 @@ def test_a_killed_broker_comes_back_at_its_port_with_its_messages(tmp_path: Path
         producer = Producer({**client_config(settings), "acks": "all"})
         producer.produce(topic.name, b"kept", partition=0)
         assert producer.flush(10) == 0
-        os.kill(before.pid, signal.SIGKILL)
+        kill(before)
         after = ensure_broker(settings)
         assert (after.port, after.pid == before.pid) == (before.port, False)
         consumer = Consumer({**client_config(settings), "group.id": "test"})

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import os
-import signal
 import time
 import urllib.request
 from collections.abc import Callable, Iterator
@@ -24,6 +23,7 @@ from lakehouse.producers import producer_service
 from lakehouse.services import Running
 from lakehouse.settings import Settings, Topic
 from tests.conftest import settings_for
+from tests.killing import kill
 from tests.producers.feed_server import FeedServer, feed_server, frame_of, trade
 
 pytestmark = pytest.mark.e2e
@@ -102,17 +102,6 @@ def messages_in(settings: Settings, topic: str) -> list[Message]:
 def prices_of(settings: Settings) -> set[float]:
     messages = messages_in(settings, settings.kafka.trades.name)
     return {orjson.loads(message.value() or b"")["price"] for message in messages}
-
-
-def kill(running: Running) -> None:
-    """As the kernel does it when memory ends: no warning, no farewell."""
-    os.kill(running.pid, signal.SIGKILL)
-    eventually(
-        lambda: (
-            not psutil.pid_exists(running.pid)
-            or psutil.Process(running.pid).status() == psutil.STATUS_ZOMBIE
-        )
-    )
 
 
 def frames(first: int, last: int) -> list[str]:

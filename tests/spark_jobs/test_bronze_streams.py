@@ -2,12 +2,9 @@
 
 from __future__ import annotations
 
-import os
-import signal
 import sys
 from collections.abc import Iterator
 
-import psutil
 import pytest
 
 from lakehouse import services
@@ -17,6 +14,7 @@ from lakehouse.settings import Settings
 from lakehouse.streams.status import job_name, producer_name
 from lakehouse.streams.stream import TRADES, Stream
 from spark_jobs import bronze_streams
+from tests.killing import kill
 
 PARTS = (producer_name(TRADES), job_name(TRADES))
 
@@ -65,8 +63,7 @@ def test_a_stream_with_a_dead_part_is_started_again_and_the_part_is_named(
     caplog: pytest.LogCaptureFixture,
     part: int,
 ) -> None:
-    os.kill(alive[part].pid, signal.SIGKILL)
-    psutil.Process(alive[part].pid).wait(10)
+    kill(alive[part])
     assert bronze_streams.watch(settings, "trades") == "restarted"
     assert started == ["trades"]
     assert f"{PARTS[part]} did not run" in caplog.text
