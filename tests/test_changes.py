@@ -17,7 +17,7 @@ from pyspark.sql import SparkSession
 from typer.testing import CliRunner
 
 from lakehouse.changes import TableChanges, changed_rows, table_changes, version_named
-from lakehouse.cli.app import app
+from lakehouse.cli.commands import application
 from lakehouse.engine import register_tables
 from lakehouse.errors import (
     BeforeFirstVersion,
@@ -242,7 +242,7 @@ def diff(shop: Settings, sail_remote: str, monkeypatch: pytest.MonkeyPatch) -> I
     monkeypatch.setenv("LAKEHOUSE__ROOT", str(shop.lake))
     monkeypatch.setenv("SPARK_REMOTE", sail_remote)
     load_settings.cache_clear()
-    yield lambda *arguments: CliRunner().invoke(app, ["diff", TECHNICAL, *arguments])
+    yield lambda *arguments: CliRunner().invoke(application(), ["diff", TECHNICAL, *arguments])
     load_settings.cache_clear()
 
 

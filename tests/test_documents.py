@@ -10,7 +10,7 @@ import pytest
 import typer
 
 from lakehouse import Lakehouse, errors
-from lakehouse.cli.app import app
+from lakehouse.cli.commands import application
 from lakehouse.data_dictionary import data_dictionary
 from lakehouse.errors import LakehouseError
 from lakehouse.settings import (
@@ -37,7 +37,7 @@ DECISIONS = sorted((PROJECT / "docs" / "decisions").glob("*.md"))
 DEPLOY = PROJECT / "docs" / "deploy.md"
 TOPICS = [
     PROJECT / "docs" / f"{topic}.md"
-    for topic in ("gaps", "releases", "knowledge", "explain", "backup")
+    for topic in ("gaps", "releases", "knowledge", "explain", "backup", "engines")
 ]
 PAGES = [README, PROJECT / "CHANGELOG.md", RUNBOOK, DEPLOY, *TOPICS, *DECISIONS]
 FENCE = re.compile(r"^```(\w*)\n(.*?)^```$", re.MULTILINE | re.DOTALL)
@@ -80,7 +80,7 @@ def mentioned_commands(page: Path) -> Iterator[list[str]]:
 
 def parse(arguments: list[str]) -> None:
     """Parse as the command line would, and run nothing."""
-    command, name, rest = typer.main.get_command(app), "lakehouse", arguments
+    command, name, rest = typer.main.get_command(application()), "lakehouse", arguments
     while hasattr(command, "commands"):
         name, rest = rest[0], rest[1:]
         assert name in command.commands, f"there is no command {' '.join(arguments)}"
@@ -89,7 +89,7 @@ def parse(arguments: list[str]) -> None:
 
 
 def known_options(arguments: list[str]) -> tuple[set[str], list[str]]:
-    command, rest = typer.main.get_command(app), arguments
+    command, rest = typer.main.get_command(application()), arguments
     while hasattr(command, "commands") and rest:
         assert rest[0] in command.commands, f"there is no command {' '.join(arguments)}"
         command, rest = command.commands[rest[0]], rest[1:]

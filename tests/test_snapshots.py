@@ -18,7 +18,7 @@ from pyspark.sql import SparkSession
 from typer.testing import CliRunner
 
 from lakehouse import Lakehouse, LakehouseError
-from lakehouse.cli.app import app
+from lakehouse.cli.commands import application
 from lakehouse.engine import register_tables
 from lakehouse.errors import (
     BeforeFirstVersion,
@@ -239,7 +239,7 @@ def command(
     monkeypatch.setenv("LAKEHOUSE__ROOT", str(house.settings.lake))
     monkeypatch.setenv("SPARK_REMOTE", sail_remote)
     load_settings.cache_clear()
-    yield lambda *arguments: CliRunner().invoke(app, arguments)
+    yield lambda *arguments: CliRunner().invoke(application(), arguments)
     load_settings.cache_clear()
 
 

@@ -9,6 +9,7 @@ from dataclasses import asdict, dataclass
 from datetime import UTC, datetime, timedelta
 
 from lakehouse.errors import InvalidSetting, InvalidWindow
+from lakehouse.moments import parse_moment
 from lakehouse.settings import Settings
 from lakehouse.timeframes import floor, step
 
@@ -118,16 +119,6 @@ def _moment(value: str | datetime | None, flag: str) -> datetime | None:
     if isinstance(value, str):
         return parse_moment(value, flag)
     return value
-
-
-def parse_moment(text: str, flag: str) -> datetime:
-    """An ISO date or time; UTC unless it names another offset. Raises InvalidWindow."""
-    try:
-        moment = datetime.fromisoformat(text)
-    except ValueError:
-        problem = f"{flag} {text!r} is not a time like 2026-01-31 or 2026-01-31T12:00"
-        raise InvalidWindow(problem=problem) from None
-    return moment.astimezone(UTC) if moment.tzinfo else moment.replace(tzinfo=UTC)
 
 
 def parse_length(text: str) -> timedelta:

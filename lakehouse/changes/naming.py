@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import cast
 
-from lakehouse.backfill.request import parse_moment
+from lakehouse.moments import parse_moment
 from lakehouse.releases import LATEST, all_releases, find_release
 from lakehouse.settings import Settings
 from lakehouse.time_travel import resolve_version, table_path

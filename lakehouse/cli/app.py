@@ -1,4 +1,4 @@
-"""The application: its commands, and how an error reaches a person."""
+"""The application: it runs a command, and tells a person of its failure."""
 
 from __future__ import annotations
 
@@ -13,25 +13,11 @@ import warnings
 from collections.abc import Sequence
 
 import structlog
-import typer
 from pyspark.errors import PySparkException
 from rich.console import Console
 from rich.markup import escape
 
-from lakehouse.cli import (
-    backfill,
-    backup,
-    diff,
-    dlq,
-    explain,
-    gaps,
-    lineage,
-    query,
-    release,
-    service,
-    stream,
-    upkeep,
-)
+from lakehouse.cli.commands import application
 from lakehouse.engine import is_lost
 from lakehouse.errors import EngineLost, LakehouseError
 
@@ -39,47 +25,6 @@ from lakehouse.errors import EngineLost, LakehouseError
 LONGEST_MESSAGE = 300
 # Nearly all that a short command allocates are modules, which stay.
 GARBAGE_THRESHOLDS = (100_000, 50, 50)
-
-app = typer.Typer(
-    name="lakehouse",
-    help="A market-data lakehouse: land candles, gate them, build silver and gold, query any past.",
-    no_args_is_help=True,
-    pretty_exceptions_enable=False,
-    add_completion=False,
-    rich_markup_mode="rich",
-)
-app.command("backfill")(backfill.backfill)
-app.command("build")(upkeep.build)
-app.command("gaps")(gaps.gaps)
-app.command("sql")(query.sql)
-app.command("read")(query.read)
-app.command("history")(query.history)
-app.command("diff")(diff.diff)
-app.command("tables")(query.tables)
-app.command("explain")(explain.explain)
-app.command("lineage")(lineage.lineage)
-app.command("optimize")(upkeep.optimize)
-app.command("vacuum")(upkeep.vacuum)
-app.add_typer(release.app, name="release")
-app.add_typer(dlq.app, name="dlq")
-app.add_typer(backup.app, name="backup")
-app.add_typer(stream.app, name="stream")
-app.command("up")(service.up)
-app.command("down")(service.down)
-app.command(
-    "airflow",
-    context_settings={"allow_extra_args": True, "ignore_unknown_options": True},
-    add_help_option=False,
-)(service.airflow)
-app.command("status")(service.status)
-app.command("doctor")(service.doctor)
-
-
-@app.callback()
-def options(
-    verbose: bool = typer.Option(False, "--verbose", help="Log each step; show tracebacks."),
-) -> None:
-    """Options of every command."""
 
 
 def main(argv: Sequence[str] | None = None) -> None:
@@ -93,7 +38,7 @@ def main(argv: Sequence[str] | None = None) -> None:
     _configure_logging(is_verbose)
     arguments = [argument for argument in given if argument != "--verbose"]
     try:
-        app(arguments)
+        application(next(iter(arguments), ""))(arguments)
     except Exception as error:
         met = EngineLost(what="the command") if is_lost(error) else error
         _fail(_told(met), getattr(met, "exit_code", 1), is_verbose)

@@ -9,10 +9,10 @@ from itertools import islice
 import typer
 
 from lakehouse import pipeline
-from lakehouse.backfill.request import parse_moment
 from lakehouse.cli.output import print_json, print_rows, say
 from lakehouse.dead_letters import DeadLetter, discard, find_dead_letter, list_dead_letters
 from lakehouse.errors import UnreadableDeadLetter
+from lakehouse.moments import parse_moment
 from lakehouse.settings import Settings, load_settings
 
 app = typer.Typer(help="Dead letters: what a gate refused, why, and what becomes of it.")

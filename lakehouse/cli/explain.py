@@ -7,10 +7,10 @@ from typing import Any
 
 import typer
 
-from lakehouse.backfill.request import parse_moment
 from lakehouse.cli.output import print_json, print_rows, readable, say
 from lakehouse.explain import as_object
 from lakehouse.explain import explain as story_of
+from lakehouse.moments import parse_moment
 from lakehouse.settings import load_settings
 
 TABLE = typer.Argument(help="Full name, e.g. silver.market_data_enriched.")

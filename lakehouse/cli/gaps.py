@@ -12,11 +12,11 @@ from rich.console import Console
 
 from lakehouse import pipeline
 from lakehouse.backfill import Batch, Filled, Filling, FillRequest, Watcher
-from lakehouse.backfill.request import parse_moment
 from lakehouse.cli.output import console, print_json, print_rows, say
 from lakehouse.cli.progress import progress_shown
 from lakehouse.errors import InvalidFilter
 from lakehouse.gaps import GAP_CLASSES, OUTAGE, Gap, Summary, make_scope, summarise
+from lakehouse.moments import parse_moment
 from lakehouse.settings import Settings, load_settings
 
 NOTHING = "Nothing to fill: no candle is absent that somebody could still be asked for."

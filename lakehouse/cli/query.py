@@ -10,11 +10,11 @@ from pyspark.errors import PySparkException
 from pyspark.sql import DataFrame
 
 from lakehouse import time_travel
-from lakehouse.backfill.request import parse_moment
 from lakehouse.cli.output import Format, print_arrow, print_json, print_rows
 from lakehouse.engine import connect
 from lakehouse.errors import InvalidFilter, InvalidQuery
 from lakehouse.inventory import inventory
+from lakehouse.moments import parse_moment
 from lakehouse.queries import run_query
 from lakehouse.settings import load_settings
 

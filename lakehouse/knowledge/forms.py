@@ -13,10 +13,10 @@ from typing import Any
 from pyspark.errors import PySparkException
 from pyspark.sql import SparkSession
 
-from lakehouse.backfill.request import parse_moment
 from lakehouse.errors import InvalidQuery
 from lakehouse.knowledge.features import FeatureRequest, features_sql
 from lakehouse.knowledge.point_in_time import point_in_time_sql
+from lakehouse.moments import parse_moment
 from lakehouse.settings import Settings
 from lakehouse.snapshots import Cut, read_at
 from lakehouse.statements import Call, Statement, literal, replaced

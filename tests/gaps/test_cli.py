@@ -10,7 +10,7 @@ import pytest
 from click.testing import Result
 from typer.testing import CliRunner
 
-from lakehouse.cli.app import app
+from lakehouse.cli.commands import application
 from lakehouse.errors import InvalidFilter, InvalidWindow, UnknownAsset, UnknownProvider
 from lakehouse.settings import Settings, load_settings
 
@@ -25,7 +25,7 @@ def gaps(settings: Settings, monkeypatch: pytest.MonkeyPatch) -> Iterator[Gaps]:
     """`lakehouse gaps` on the lake of `settings`."""
     monkeypatch.setenv("LAKEHOUSE__ROOT", str(settings.lake))
     load_settings.cache_clear()
-    yield lambda *arguments: CliRunner().invoke(app, ["gaps", *arguments])
+    yield lambda *arguments: CliRunner().invoke(application(), ["gaps", *arguments])
     load_settings.cache_clear()
 
 
