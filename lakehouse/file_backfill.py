@@ -5,12 +5,13 @@ from __future__ import annotations
 import glob
 import re
 from collections.abc import Sequence
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from typing import Any
 
 from pyspark.errors import PySparkException
 
-from lakehouse import ops
+from lakehouse import ops, transform
 from lakehouse.arrivals import Arrival
 from lakehouse.backfill import Result, progress, runs
 from lakehouse.builds import build
@@ -52,7 +53,11 @@ def backfill_files(
     recorder = Recorder(settings, run_id)
     session = connect(settings)
     sweep(settings)
-    landing = _land(files, Lander(session, settings, recorder))
+    with ThreadPoolExecutor(1) as warm_up:
+        # The landing mostly waits for the engine.
+        if with_build:
+            warm_up.submit(transform.preload)
+        landing = _land(files, Lander(session, settings, recorder))
     take_in(settings, recorder, _lessons(landing.arrivals.arrivals))
     record_sources(settings, run_id, landing.arrivals.shares)
     _note(settings, run_id, files, landing)

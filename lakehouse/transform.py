@@ -6,9 +6,11 @@ import importlib
 import json
 import logging
 import os
+import shutil
+import uuid
 import warnings
 from collections.abc import Iterator, Sequence
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import Any
 
@@ -23,6 +25,7 @@ from lakehouse.settings import PROJECT, Settings
 from lakehouse.tables import built_tables
 
 DBT = PROJECT / "dbt"
+PARSED = PROJECT / ".cache" / "dbt" / "partial_parse.msgpack"
 
 
 def run_dbt(
@@ -41,7 +44,7 @@ def run_dbt(
     indicators.register(session)
     before = {table.name: version_of(table.path(settings.lake)) for table in built_tables()}
     with as_default(session), _quietly(settings) as places:
-        result = _parsed(places)
+        result = _parsed(settings, places)
         if result.success:
             arguments = [*command, "--vars", json.dumps(variables), *places]
             result = _invoke(result.result, arguments)
@@ -83,9 +86,32 @@ def _quietly(settings: Settings) -> Iterator[list[str]]:
         yield [part for name, place in places.items() for part in (f"--{name}", str(place))]
 
 
-def _parsed(places: list[str]) -> Any:
+def _parsed(settings: Settings, places: list[str]) -> Any:
+    """The project's manifest. Parsing takes seconds, so what one lake parsed serves the next; dbt
+    itself sees what has changed since."""
+    own = log_path(settings) / PARSED.name
+    if not own.exists() and PARSED.exists():
+        _copy(PARSED, own)
     # Without the variables, which change with every build, dbt finds what it parsed before.
-    return _invoke(None, ["parse", *places])
+    result = _invoke(None, ["parse", *places])
+    if result.success and _written_at(own) > _written_at(PARSED):
+        # Where the project cannot be written to, every lake parses for itself.
+        with suppress(OSError):
+            _copy(own, PARSED)
+    return result
+
+
+def _written_at(file: Path) -> float:
+    """When it was written; dbt leaves what it parsed alone while nothing changes."""
+    return file.stat().st_mtime if file.exists() else 0.0
+
+
+def _copy(source: Path, target: Path) -> None:
+    """Whoever reads the target finds all of it or none."""
+    target.parent.mkdir(parents=True, exist_ok=True)
+    part = target.with_name(f"{target.name}.{uuid.uuid4().hex}")
+    shutil.copy2(source, part)
+    part.replace(target)
 
 
 def _invoke(manifest: Any, arguments: Sequence[str]) -> Any:

@@ -33,8 +33,6 @@ CANDLE = ["asset_pair", "timestamp", "open", "high", "low", "close", "volume", "
 # They say when and by whom a row was written, not what it holds.
 CIRCUMSTANCES = ("created_at", "updated_at", "ingested_at", "batch_id")
 
-_parsed: list[bytes] = []
-
 
 @dataclass(frozen=True, slots=True)
 class Lake:
@@ -110,11 +108,6 @@ class Lake:
         assert unreadable == []
         return [record for letter in letters for record in letter.read_records()]
 
-    @property
-    def parsed(self) -> Path:
-        """What dbt keeps of its project, and checks against the project's files."""
-        return self.root / ".services" / "dbt" / "partial_parse.msgpack"
-
     def stop(self) -> None:
         """End what runs for this lake."""
         services.stop_all(self.root)
@@ -133,20 +126,12 @@ def ended(process: subprocess.Popen[str]) -> Ran:
 
 @contextmanager
 def new_lake(root: Path, engine: str = "sail", **extra: str) -> Iterator[Lake]:
-    """A lake without tables, whose services end with the block.
-
-    For all but a run's first, dbt has parsed its project already: that takes longer than building.
-    """
+    """A lake without tables, whose services end with the block."""
     lake = Lake(root, engine, extra)
-    lake.parsed.parent.mkdir(parents=True, exist_ok=True)
-    if _parsed:
-        lake.parsed.write_bytes(_parsed[0])
     try:
         yield lake
     finally:
         lake.stop()
-        if lake.parsed.exists():
-            _parsed[:] = [lake.parsed.read_bytes()]
 
 
 def same(found: Lake, wanted: Lake, tables: Sequence[str] = (*BRONZE, *BUILT)) -> list[str]:
