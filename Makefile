@@ -58,8 +58,10 @@ docs: $(READY)  ## Data dictionary from the table registry, real outputs in the 
 	$(BIN)/python -m lakehouse.data_dictionary docs/data_dictionary.md
 	$(BIN)/python -m tests.e2e.documented
 
-bench: $(READY)  ## Timings, side by side; see benchmarks/RESULTS.md
-	for name in week files layout gaps; do $(BIN)/python -m benchmarks.$$name; done
+# FLAGS go to each of them: make bench NAMES="backfill gate" FLAGS="--rounds 5 --engines sail"
+NAMES ?= backfill increment query gate start week files layout gaps
+bench: $(READY)  ## Timings, side by side, into benchmarks/RESULTS.md: make bench NAMES=… FLAGS=…
+	status=0; for name in $(NAMES); do $(BIN)/python -m benchmarks.$$name $(FLAGS) || status=1; done; exit $$status
 
 .venv/.ready: requirements.txt pyproject.toml
 	@command -v $(PYTHON) >/dev/null || { echo "The lakehouse needs Python 3.11: install it, or name it with make PYTHON=…" >&2; exit 1; }

@@ -20,8 +20,7 @@ from pathlib import Path
 
 from benchmarks.candles import write_dumps
 from benchmarks.machine import machine, spread
-
-COMMAND = str(Path(sys.executable).with_name("lakehouse"))
+from benchmarks.sides import COMMAND, REMEMBERING
 
 
 def lakehouse(lake: Path, engine: str, *arguments: str) -> str:
@@ -44,8 +43,8 @@ def land(lake: Path, engine: str, pattern: Path, expected: int) -> float:
 
 
 def empty(lake: Path) -> None:
-    """Forget the tables; the engine keeps running."""
-    for layer in ("bronze", "ops"):
+    """Forget the tables and what is known of them; the engine keeps running."""
+    for layer in REMEMBERING:
         shutil.rmtree(lake / layer, ignore_errors=True)
 
 

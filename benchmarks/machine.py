@@ -15,7 +15,9 @@ def machine() -> str:
     return f"{os.cpu_count()} cores, {memory} GiB, {platform.system()} {platform.machine()}"
 
 
-def spread(seconds: Sequence[float]) -> str:
+def spread(values: Sequence[float], digits: int = 1, unit: str = " s") -> str:
     """`median (minimum to maximum)` of the rounds."""
-    median = statistics.median(seconds)
-    return f"{median:.1f} s ({min(seconds):.1f} to {max(seconds):.1f})"
+    if not values:
+        return "no figure"
+    median, least, most = statistics.median(values), min(values), max(values)
+    return f"{median:,.{digits}f}{unit} ({least:,.{digits}f} to {most:,.{digits}f})"

@@ -84,11 +84,14 @@ class BackfillDefaults(BaseModel):
 
 
 class BuildOptions(BaseModel):
-    """How much a build takes in at a time: more needs more memory, less needs more steps."""
+    """How much a build takes in at a time: more needs more memory, less needs more steps.
+
+    None: as much as the engine takes in a few gigabytes; see lakehouse/builds/slices.py.
+    """
 
     model_config = ConfigDict(extra="forbid", frozen=True)
 
-    slice_candles: int = Field(default=500_000, gt=0)
+    slice_candles: int | None = Field(default=None, gt=0)
 
 
 class GapOptions(BaseModel):
@@ -263,7 +266,7 @@ class Settings(BaseSettings):
     )
 
     root: Path
-    engine: Literal["spark", "sail"] = "spark"
+    engine: Literal["spark", "sail"] = "sail"
     spark: SparkOptions = SparkOptions()
     backfill: BackfillDefaults = BackfillDefaults()
     build: BuildOptions = BuildOptions()

@@ -54,7 +54,7 @@ def _own_logging() -> Iterator[None]:
 
 @pytest.fixture(scope="session")
 def engine_home(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Settings]:
-    settings = settings_for(tmp_path_factory.mktemp("engine-home"))
+    settings = settings_for(tmp_path_factory.mktemp("engine-home"), engine="spark")
     yield settings
     services.stop(settings.lake, "engine")
 
@@ -119,7 +119,7 @@ def lake(spark: SparkSession, settings: Settings) -> Settings:
     """Settings of an empty lake that the run's Spark session serves."""
     forget_tables(spark)
     register_tables(spark, settings)
-    return settings
+    return settings.model_copy(update={"engine": "spark"})
 
 
 @pytest.fixture
@@ -132,6 +132,7 @@ def sail_lake(sail: SparkSession, tmp_path: Path) -> Settings:
 
 
 def forget_tables(session: SparkSession) -> None:
-    """Drop the names of the lake before; its tables are external, so their files stay."""
+    """Drop the names of the lake before. It is gone then: Spark removes a dropped schema's folder,
+    external tables or not."""
     for layer in LAYERS:
         session.sql(f"DROP SCHEMA IF EXISTS {layer} CASCADE")

@@ -44,7 +44,7 @@ def test_every_version_can_be_read_once_the_hint_is_forgotten(
 
 
 def test_on_spark_the_hint_stays(counted: Settings) -> None:
-    forget_checkpoint_hints(settings_for(counted.lake), [TABLE])
+    forget_checkpoint_hints(settings_for(counted.lake, engine="spark"), [TABLE])
     assert (counted.lake / "gold" / "counted" / "_delta_log" / "_last_checkpoint").exists()
 
 

@@ -3,7 +3,7 @@ from pathlib import Path
 import pytest
 
 from lakehouse.errors import InvalidSetting, UnknownAsset, UnknownProvider
-from lakehouse.settings import PROJECT, load_settings
+from lakehouse.settings import PROJECT, Settings, load_settings
 
 
 @pytest.fixture(autouse=True)
@@ -39,6 +39,16 @@ def test_a_wrong_setting_is_named(
     with pytest.raises(InvalidSetting, match=named) as caught:
         load_settings()
     assert caught.value.exit_code == 2
+
+
+def test_batches_run_on_sail_unless_another_engine_is_named(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.delenv("LAKEHOUSE__ENGINE", raising=False)
+    assert load_settings().engine == Settings.model_fields["engine"].default == "sail"
+    monkeypatch.setenv("LAKEHOUSE__ENGINE", "spark")
+    load_settings.cache_clear()
+    assert load_settings().engine == "spark"
 
 
 def test_a_secret_in_the_file_is_refused_without_repeating_it(

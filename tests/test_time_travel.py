@@ -4,6 +4,7 @@ import pytest
 from pyspark.sql import SparkSession
 
 from lakehouse import Lakehouse
+from lakehouse.engine import register_tables
 from lakehouse.errors import (
     BeforeFirstVersion,
     InvalidRetention,
@@ -12,23 +13,27 @@ from lakehouse.errors import (
     VersionGone,
 )
 from lakehouse.settings import Settings
+from tests.conftest import forget_tables
 
 TABLE = "gold.prices"
 
 
 @pytest.fixture
-def house(lake: Settings, spark: SparkSession) -> Lakehouse:
-    """A table of two versions with rows: first A = 1; then A = 2 and B = 3."""
+def house(settings: Settings, session: SparkSession, request: pytest.FixtureRequest) -> Lakehouse:
+    """A table of two versions with rows: first A = 1; then A = 2 and B = 3; on either engine."""
+    lake = settings.model_copy(update={"engine": request.node.callspec.params["session"]})
+    forget_tables(session)
+    register_tables(session, lake)
     path = lake.lake / "gold" / "prices"
-    spark.sql(f"CREATE TABLE {TABLE} (asset string, price double) USING delta LOCATION '{path}'")
-    house = Lakehouse(lake, spark)
-    house.merge_upsert(rows(spark, A=1), TABLE, ["asset"])
-    house.merge_upsert(rows(spark, A=2, B=3), TABLE, ["asset"])
+    session.sql(f"CREATE TABLE {TABLE} (asset string, price double) USING delta LOCATION '{path}'")
+    house = Lakehouse(lake, session)
+    house.merge_upsert(rows(session, A=1), TABLE, ["asset"])
+    house.merge_upsert(rows(session, A=2, B=3), TABLE, ["asset"])
     return house
 
 
-def rows(spark: SparkSession, **prices: float):
-    return spark.createDataFrame(
+def rows(session: SparkSession, **prices: float):
+    return session.createDataFrame(
         [(a, float(p)) for a, p in prices.items()], "asset string, price double"
     )
 
@@ -83,15 +88,17 @@ def test_vacuum_below_the_safe_retention_needs_the_explicit_word(house: Lakehous
     assert all(v.is_readable for v in house.get_table_history(TABLE))
 
 
-def test_an_upsert_may_update_some_columns_only(house: Lakehouse, spark: SparkSession) -> None:
-    changed = house.merge_upsert(rows(spark, A=9, C=4), TABLE, ["asset"], update_columns=["asset"])
+def test_an_upsert_may_update_some_columns_only(house: Lakehouse) -> None:
+    changed = house.merge_upsert(
+        rows(house.session, A=9, C=4), TABLE, ["asset"], update_columns=["asset"]
+    )
     assert changed == 2
     assert prices(house.read_table(TABLE)) == {"A": 2, "B": 3, "C": 4}
 
 
-def test_optimize_leaves_the_rows_and_fewer_files(house: Lakehouse, spark: SparkSession) -> None:
+def test_optimize_leaves_the_rows_and_fewer_files(house: Lakehouse) -> None:
     for price in range(4, 8):
-        house.merge_upsert(rows(spark, **{f"X{price}": price}), TABLE, ["asset"])
+        house.merge_upsert(rows(house.session, **{f"X{price}": price}), TABLE, ["asset"])
     before = prices(house.read_table(TABLE))
     metrics = house.optimize_table(TABLE, zorder_columns=["asset"])
     assert metrics["numFilesRemoved"] > metrics["numFilesAdded"] == 1

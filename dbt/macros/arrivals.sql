@@ -38,11 +38,12 @@
     {%- if var('until') %} and {{ timestamp }} < timestamp '{{ var('until') }}'{% endif -%}
 {%- endmacro %}
 
-{#- Columns of the candles that the arrivals are computed from, theirs included. Each timeframe is
-    read by itself: one that looks back on all it has does not make the others do so. -#}
-{% macro looked_back_on(relation, columns) -%}
+{#- Columns of the candles from the first of the arrivals on (`since`), or from the first that they
+    are computed from (`lookback_from`). Each timeframe is read by itself: one with news of long ago
+    does not make the others go back there. -#}
+{% macro candles_from(start, relation, columns) -%}
     {%- for timeframe in arrived_timeframes() %}
-    {%- set first = var('lookback_from').get(timeframe, '1970-01-01 00:00:00') %}
+    {%- set first = var(start).get(timeframe, '1970-01-01 00:00:00') %}
     select {{ columns | join(', ') }}
     from {{ relation }}
     where timeframe = '{{ timeframe }}' and timestamp >= timestamp '{{ first }}'

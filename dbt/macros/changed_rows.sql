@@ -14,7 +14,8 @@
 {#- The rows of a CTE that the table does not hold yet, or holds with other values.
 
     Others are left alone, so created_at stays, and updated_at moves only with a value. A refresh
-    writes all rows; those that were there before it keep their times, too. -#}
+    writes all rows; those that were there before it keep their times, too: a column that the model
+    has got since is no other value. -#}
 {% macro changed_rows(cte) -%}
     {%- set built_at = "timestamp '" ~ var('built_at') ~ "'" -%}
     {%- set before = version_before() -%}
@@ -53,8 +54,9 @@
 
 {% macro is_changed() -%}
     {%- set keys = model.config.unique_key -%}
+    {%- set left_out = keys + ['created_at', 'updated_at'] + columns_since_before() -%}
     old.{{ keys[0] }} is null
-        {%- for name in model.columns if name not in keys + ['created_at', 'updated_at'] %}
+        {%- for name in model.columns if name not in left_out %}
         or {{ differs('new.' ~ name, 'old.' ~ name, model.columns[name].data_type) }}
         {%- endfor %}
 {%- endmacro %}

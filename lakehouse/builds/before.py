@@ -19,7 +19,7 @@ from lakehouse.builds.arrivals import SILVER, Recorded
 from lakehouse.builds.states import States, versions_of
 from lakehouse.releases import latest_release
 from lakehouse.settings import Settings
-from lakehouse.tables import Table, table_named
+from lakehouse.tables import Table, built_tables, stages, table_named
 
 # Bronze tells what replaced a value, not when: a refresh leaves what it holds, and adds to it.
 SUPERSEDED = "silver.market_data_superseded"
@@ -43,7 +43,7 @@ def known(settings: Settings) -> Known:
     """What readers of releases know of the candles now."""
     release = latest_release(settings)
     version = release.versions.get(SILVER) if release else None
-    if version is None or not _has_columns(settings, SILVER, version):
+    if version is None or not _is_comparable(settings, SILVER, version):
         return Known()
     return Known(version, version == versions_of(settings, [table_named(SILVER)])[SILVER])
 
@@ -53,7 +53,7 @@ def refreshed_versions(
 ) -> dict[str, int]:
     """By full name, the version whose rows keep created_at and updated_at in a refresh. Without a
     release it is the present version, if it is whole; tables are left out that have none, or had
-    other columns."""
+    other keys."""
     tables = list(tables)
     release, present = latest_release(settings), versions_of(settings, tables)
     released = release.versions if release else {}
@@ -62,14 +62,33 @@ def refreshed_versions(
     return {
         name: version
         for name, version in found.items()
-        if version is not None and _has_columns(settings, name, version)
+        if version is not None and _is_comparable(settings, name, version)
     }
 
 
-def _has_columns(settings: Settings, name: str, version: int) -> bool:
+def _is_comparable(settings: Settings, name: str, version: int) -> bool:
+    tells_rows_apart = {*table_named(name).keys, "created_at", "updated_at"}
+    return tells_rows_apart.isdisjoint(lacking_columns(settings, name, version))
+
+
+def lacking_columns(settings: Settings, name: str, version: int | None = None) -> list[str]:
+    """The columns that the table's model has got since that version, None being the present one."""
     table = table_named(name)
     stored = DeltaTable(str(table.path(settings.lake)), version=version).schema().fields
-    return {column.name for column in table.columns} <= {field.name for field in stored}
+    names = {field.name for field in stored}
+    return [column.name for column in table.columns if column.name not in names]
+
+
+def outdated_tables(settings: Settings) -> set[str]:
+    """By full name, the tables that lack a column of their model, and all that are made of such:
+    they must be built anew."""
+    present = versions_of(settings, built_tables())
+    found = {name for name in present if present[name] is not None}
+    found = {name for name in found if lacking_columns(settings, name)}
+    for table in (table for stage in stages() for table in stage):
+        if found.intersection(table.reads):
+            found.add(table.full_name)
+    return found
 
 
 def add_missing_columns(session: SparkSession, settings: Settings, table: Table) -> None:
@@ -80,12 +99,10 @@ def add_missing_columns(session: SparkSession, settings: Settings, table: Table)
     path = str(table.path(settings.lake))
     if not DeltaTable.is_deltatable(path):
         return
-    stored = DeltaTable(path)
-    names = {field.name for field in stored.schema().fields}
-    if missing := [column for column in table.columns if column.name not in names]:
-        ddl = ", ".join(f"{column.name} {column.type}" for column in missing)
+    if lacking := lacking_columns(settings, table.full_name):
+        ddl = ", ".join(f"{c.name} {c.type}" for c in table.columns if c.name in lacking)
         schema = session.createDataFrame([], ddl).toArrow().schema
-        stored.alter.add_columns(list(Schema.from_arrow(schema).fields))
+        DeltaTable(path).alter.add_columns(list(Schema.from_arrow(schema).fields))
 
 
 def is_from(table: Table, since: datetime) -> Column:

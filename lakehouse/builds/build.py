@@ -7,7 +7,7 @@ from itertools import groupby
 from pyspark.sql import SparkSession
 
 from lakehouse.builds.arrivals import Versions, bronze_versions, find_arrivals
-from lakehouse.builds.before import refreshed_versions
+from lakehouse.builds.before import outdated_tables, refreshed_versions
 from lakehouse.builds.builder import Build, Builder, Stage
 from lakehouse.builds.locking import build_lock
 from lakehouse.builds.releasing import is_release_owed, make_up, release_if_owed
@@ -26,12 +26,12 @@ from lakehouse.tables import built_tables, stages
 
 
 def is_behind(settings: Settings) -> bool:
-    """Whether bronze has news, a table is missing, or somebody left a rollback or a release
-    undone; no engine is needed to tell."""
+    """Whether bronze has news, a table or a column of one is missing, or somebody left a rollback
+    or a release undone; no engine is needed to tell."""
     present, states = bronze_versions(settings), table_states(settings)
     if any(state.goal for state in states.values()):
         return True
-    if None in versions_of(settings, built_tables()).values():
+    if None in versions_of(settings, built_tables()).values() or outdated_tables(settings):
         return bool(present)
     taken_in = common([state.gated or {} for state in states.values()])
     has_news = bool(find_arrivals(settings, taken_in, present))
@@ -42,7 +42,7 @@ def build(
     session: SparkSession, settings: Settings, recorder: Recorder, *, full_refresh: bool = False
 ) -> Build:
     """Bring silver and gold up to bronze, and release them. Without news in bronze, nothing is
-    written.
+    written, unless a model has got a column: what depends on it is built anew.
 
     Raises BuildFailed if dbt fails, BatchQuarantined if a gate refuses what was built; then the
     tables are put back as they were.
@@ -51,9 +51,10 @@ def build(
     with build_lock(settings):
         make_up(settings, recorder)
         states, present = table_states(settings), bronze_versions(settings)
+        outdated = outdated_tables(settings)
 
         def taken_in(stage: Stage) -> Versions | None:
-            return None if full_refresh else taken_in_by(settings, stage, states)
+            return None if full_refresh else taken_in_by(settings, stage, states, outdated)
 
         # Mostly all stages stand alike, and are one transaction.
         for versions, alike in groupby(stages(), taken_in):
@@ -63,10 +64,13 @@ def build(
     return builder.new
 
 
-def taken_in_by(settings: Settings, stage: Stage, states: States) -> Versions | None:
+def taken_in_by(
+    settings: Settings, stage: Stage, states: States, outdated: set[str]
+) -> Versions | None:
     """The bronze versions that passed the gates of the stage; None if it must be built anew."""
     versions = [states[table.full_name].gated for table in stage]
-    is_whole = None not in versions_of(settings, stage).values()
+    present = versions_of(settings, stage)
+    is_whole = None not in present.values() and outdated.isdisjoint(present)
     known = [version for version in versions if version is not None]
     return common(known) if is_whole and len(known) == len(versions) else None
 

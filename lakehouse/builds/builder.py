@@ -23,6 +23,7 @@ from lakehouse.builds.before import (
     add_missing_columns,
     is_from,
     known,
+    lacking_columns,
 )
 from lakehouse.builds.gating import Gated, gate_table
 from lakehouse.builds.slices import Slice, slices
@@ -54,7 +55,8 @@ class Build:
 class Builder:
     """Carries a build out. Rows that a table got after its `gated_until` await their gate.
 
-    `refreshed` are the versions that a refresh of tables keeps the times of rows from.
+    `refreshed` are the versions that a refresh of tables keeps the times of rows from; `lacking`
+    the columns that those of them, and of what is `known`, are older than.
     """
 
     session: SparkSession
@@ -64,6 +66,7 @@ class Builder:
     gated_until: dict[str, datetime] = field(default_factory=dict)
     refreshed: dict[str, int] = field(default_factory=dict)
     known: Known = field(default_factory=Known)
+    lacking: dict[str, list[str]] = field(default_factory=dict)
     _numbers: Iterator[int] = field(default_factory=count)
 
     def take_in(self, stages: list[Stage], arrivals: list[Arrival], is_first: bool) -> None:
@@ -103,6 +106,9 @@ class Builder:
         for table in renewed:
             add_missing_columns(self.session, self.settings, table)
         self.known = known(self.settings)
+        released = {} if self.known.version == NOTHING else {SILVER: self.known.version}
+        for name, version in {**released, **self.refreshed}.items():
+            self.lacking[name] = lacking_columns(self.settings, name, version)
         for timeframe in TIMEFRAMES:
             delta.ensure_table(self.session, self.settings, bronze_table(timeframe))
 
@@ -133,6 +139,7 @@ class Builder:
             "is_append": recorded.is_all_new,
             "released_version": self._replaced_version(recorded),
             "versions_before": self.refreshed,
+            "lacking": self.lacking,
             "provider_preference": list(self.settings.provider_preference),
         }
 

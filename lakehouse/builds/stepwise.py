@@ -11,7 +11,7 @@ from pyspark.sql import SparkSession
 
 from lakehouse import ops
 from lakehouse.builds.arrivals import Arrival, Versions, bronze_versions, find_arrivals
-from lakehouse.builds.before import refreshed_versions
+from lakehouse.builds.before import outdated_tables, refreshed_versions
 from lakehouse.builds.build import taken_in_by
 from lakehouse.builds.builder import Build, Builder, Stage
 from lakehouse.builds.locking import build_lock
@@ -28,7 +28,7 @@ from lakehouse.builds.states import (
 from lakehouse.errors import BatchQuarantined
 from lakehouse.outcomes import Recorder
 from lakehouse.settings import Settings
-from lakehouse.tables import Table, stages, table_named
+from lakehouse.tables import Table, built_tables, stages, table_named
 
 log = structlog.get_logger(__name__)
 
@@ -100,7 +100,10 @@ def _write(builder: Builder, stage: Stage) -> None:
     before = versions_of(settings, stage)
     builder.refreshed = {} if taken_in else refreshed_versions(settings, stage, states)
     if taken_in is None:
-        note(settings, stage, "restarted", new.build_id, {}, new.built_at)
+        outdated = outdated_tables(settings)
+        followers = [t for t in built_tables() if t.full_name in outdated and t not in stage]
+        # Once this stage is as its model is, nothing else tells that they must be written anew.
+        note(settings, [*stage, *followers], "restarted", new.build_id, {}, new.built_at)
         opened = []
     else:
         opened = begin(settings, stage, states, new.build_id, new.built_at)
@@ -115,14 +118,14 @@ def _write(builder: Builder, stage: Stage) -> None:
 
 def _settle(builder: Builder, tables: list[Table]) -> None:
     """Gate what waits in the tables, so that nobody reads what a gate might still refuse. What was
-    left half written is written first.
+    left half written, or lacks a column, is written first.
 
     A refusal is told to whoever wrote it: its own gate finds it put back, and tries it again.
     """
-    states = table_states(builder.settings)
-    half_written = {table.full_name for table in tables if states[table.full_name].is_open}
+    states, outdated = table_states(builder.settings), outdated_tables(builder.settings)
+    unfit = [t for t in tables if states[t.full_name].is_open or t.full_name in outdated]
     for stage in stages():
-        if part := [table for table in stage if table.full_name in half_written]:
+        if part := [table for table in stage if table in unfit]:
             _write(builder, part)
     try:
         _gate(builder, tables, table_states(builder.settings))
@@ -141,9 +144,12 @@ def _news(settings: Settings, stage: Stage, states: States) -> list[Arrival]:
 
 def _taken_in(settings: Settings, stage: Stage, states: States) -> Versions | None:
     """Like `taken_in_by`, with what waits for its gate."""
+    outdated = outdated_tables(settings)
     waiting = [states[table.full_name].written for table in stage]
     known = [versions for versions in waiting if versions is not None]
-    return common(known) if len(known) == len(stage) else taken_in_by(settings, stage, states)
+    if len(known) == len(stage) and outdated.isdisjoint(table.full_name for table in stage):
+        return common(known)
+    return taken_in_by(settings, stage, states, outdated)
 
 
 def _present(settings: Settings, stage: Stage, states: States) -> Versions:

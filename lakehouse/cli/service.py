@@ -15,7 +15,7 @@ from lakehouse import services
 from lakehouse.cli.output import print_json, print_rows, say
 from lakehouse.engine import engine_service
 from lakehouse.engine.java import java_binary
-from lakehouse.engine.server import JARS
+from lakehouse.engine.server import JARS, NAME, STREAM_NAME
 from lakehouse.errors import LakehouseError
 from lakehouse.exchange import exchange_service
 from lakehouse.orchestrator import ensure_airflow, run_airflow
@@ -105,7 +105,7 @@ def status(as_json: bool = JSON) -> None:
 def _row(running: Running) -> dict[str, object]:
     return {
         "service": running.name,
-        "kind": running.kind if running.name == "engine" else "",
+        "kind": running.kind if running.name in (NAME, STREAM_NAME) else "",
         "process": str(running.pid),
         "address": f"127.0.0.1:{running.port}" if running.port else "",
         "memory_mb": running.memory_bytes // 2**20,

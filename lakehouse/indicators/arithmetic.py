@@ -20,6 +20,8 @@ Definitions (a value exists only where its window is full, and is null before):
   The median, because a burst cannot lift it before it fills half of the window: then it is the new
   normal. Volatility goes first, because ADX also rises with the first leg of a burst.
   is_regime_start: the regime differs from that of the candle before, or is the first.
+- macd_cross: `up` where macd_histogram is above 0 and was not at the candle before, `down` where it
+  is below 0 and was not; else null.
 
 A Wilder average is the mean of the first 14 values, then `(13 * previous + value) / 14`.
 
@@ -31,6 +33,8 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any
 
+import numpy as np
+import numpy.typing as npt
 import polars as pl
 
 LOOKBACK = 120
@@ -50,7 +54,7 @@ STATE = (
 """What the recursions need of the candle before; macd_signal is the last of them to exist."""
 
 SETTLED = (*STATE, "natr_14", "market_regime")
-"""What is asked of a settled candle: its state, and what the regime of later ones looks back on."""
+"""What is asked of a settled candle: its state, and what later ones look back on."""
 
 INDICATORS = (
     "sma_20",
@@ -60,6 +64,7 @@ INDICATORS = (
     "macd",
     "macd_signal",
     "macd_histogram",
+    "macd_cross",
     "bollinger_upper",
     "bollinger_middle",
     "bollinger_lower",
@@ -85,6 +90,7 @@ VOLATILE_ABOVE = 1.5
 TREND_FROM = 25.0
 
 State = Mapping[str, Any]
+Numbers = npt.NDArray[np.float64]
 
 
 def technical_indicators(candles: pl.DataFrame) -> pl.DataFrame:
@@ -102,11 +108,10 @@ def technical_indicators(candles: pl.DataFrame) -> pl.DataFrame:
     frame = candles.select("close", "volume").with_columns(**_steps(candles))
     frame = frame.with_columns(**_windows(frame))
     frame = frame.with_columns(**_recursions(frame, state, skipped))
-    known_natr = candles["settled"].struct.field("natr_14")
-    frame = frame.with_columns(natr_14=_natr(frame, known_natr, skipped))
-    frame = frame.with_columns(**_derived()).slice(known)
-    frame = frame.with_columns(is_regime_start=_is_regime_start(last["market_regime"]))
-    return frame.select(INDICATORS)
+    natr = _natr(frame, candles["settled"].struct.field("natr_14"), skipped)
+    is_volatile = _exceeds_median(natr, REGIME_WINDOW, VOLATILE_ABOVE)
+    frame = frame.with_columns(natr_14=natr, is_volatile=is_volatile).slice(known)
+    return frame.with_columns(**_derived()).with_columns(**_changes(last)).select(INDICATORS)
 
 
 def _steps(candles: pl.DataFrame) -> dict[str, pl.Series]:
@@ -133,8 +138,11 @@ def _where(condition: pl.Series, value: pl.Series) -> pl.Series:
 
 
 def _windows(frame: pl.DataFrame) -> dict[str, pl.Series]:
-    middle, deviation = _mean_and_deviation(frame["close"], 20)
-    mean_volume, _ = _mean_and_deviation(frame["volume"], 20)
+    closes, volumes = (_backwards(frame[name].to_numpy(), 20) for name in ("close", "volume"))
+    distance, missing = _mean_distance(closes), len(frame) - len(closes[0])
+    middle = _padded(pl.Series(closes[0] + distance), missing)
+    deviation = _padded(pl.Series(_deviation(closes, distance)), missing)
+    mean_volume = _padded(pl.Series(volumes[0] + _mean_distance(volumes)), missing)
     return {
         "sma_20": middle,
         "bollinger_middle": middle,
@@ -144,16 +152,27 @@ def _windows(frame: pl.DataFrame) -> dict[str, pl.Series]:
     }
 
 
-def _mean_and_deviation(values: pl.Series, n: int) -> tuple[pl.Series, pl.Series]:
-    """Mean and population deviation of each value and the n - 1 before it.
+def _mean_distance(windows: list[Numbers]) -> Numbers:
+    """How far the mean of each window lies from its last value.
 
     Not rolling_mean: its running sum remembers what left the window, so an increment would differ
     from a computation over everything. Distances from the last value keep constants exact.
     """
-    distances = [values.shift(i) - values for i in range(n)]
-    mean = sum(distances[1:], distances[0]) / n
-    squares = [(distance - mean) ** 2 for distance in distances]
-    return values + mean, (sum(squares[1:], squares[0]) / n).sqrt()
+    last, *before = windows
+    return sum((value - last for value in before), np.zeros_like(last)) * (1 / len(windows))
+
+
+def _deviation(windows: list[Numbers], distance: Numbers) -> Numbers:
+    """The population deviation of each window whose mean lies so far from its last value."""
+    last, *before = windows
+    squares = sum(((value - last - distance) ** 2 for value in before), distance**2)
+    return np.sqrt(squares * (1 / len(windows)))
+
+
+def _backwards(values: Numbers, n: int) -> list[Numbers]:
+    """The values that have n - 1 before them, the ones just before those, and so on: n views."""
+    count = max(0, len(values) - n + 1)
+    return [values[first : first + count] for first in reversed(range(n))]
 
 
 def _recursions(frame: pl.DataFrame, state: State | None, skipped: int) -> dict[str, pl.Series]:
@@ -220,6 +239,23 @@ def _natr(frame: pl.DataFrame, known: pl.Series, skipped: int) -> pl.Series:
     return pl.concat([known.slice(0, skipped), fresh])
 
 
+def _exceeds_median(values: pl.Series, n: int, factor: float) -> pl.Series:
+    """Whether each value exceeds `factor` times the median of it and the n - 1 before it, n even.
+
+    Counting what a value exceeds takes a tenth of the time that a median does, and tells, unless
+    it is exactly half of them. Null until n values are known.
+    """
+    known = values.drop_nulls().to_numpy()
+    last = known[n - 1 :]
+    exceeded = np.zeros(len(last), dtype=np.uint8)
+    for value in _backwards(factor * known, n):
+        exceeded += last > value
+    exceeds = exceeded > n // 2
+    for i in np.flatnonzero(exceeded == n // 2):
+        exceeds[i] = last[i] > factor * np.median(known[i : i + n])
+    return _padded(pl.Series(exceeds), len(values) - len(exceeds))
+
+
 def _derived() -> dict[str, pl.Expr]:
     gain, loss = pl.col("avg_gain_14"), pl.col("avg_loss_14")
     rsi = 100 * gain / (gain + loss)
@@ -234,20 +270,30 @@ def _derived() -> dict[str, pl.Expr]:
 
 
 def _market_regime() -> pl.Expr:
-    volatility, trend = pl.col("natr_14"), pl.col("adx_14")
-    usual = volatility.rolling_median(REGIME_WINDOW)
-    is_known = usual.is_not_null() & trend.is_not_null()
+    is_volatile, trend = pl.col("is_volatile"), pl.col("adx_14")
     regime = (
-        pl.when(volatility > VOLATILE_ABOVE * usual)
+        pl.when(is_volatile)
         .then(pl.lit("volatile"))
         .when(trend >= TREND_FROM)
         .then(pl.lit("trend"))
         .otherwise(pl.lit("range"))
     )
-    return pl.when(is_known).then(regime)
+    return pl.when(is_volatile.is_not_null() & trend.is_not_null()).then(regime)
 
 
-def _is_regime_start(last: str | None) -> pl.Expr:
-    regime = pl.col("market_regime")
-    before = regime.shift(1, fill_value=pl.lit(last, dtype=pl.String))
-    return regime.is_not_null() & regime.ne_missing(before)
+def _changes(last: State) -> dict[str, pl.Expr]:
+    """What differs from the candle before, which is `last` for the first one."""
+    regime, histogram = pl.col("market_regime"), pl.col("macd_histogram")
+    regime_before = regime.shift(1, fill_value=pl.lit(last["market_regime"], dtype=pl.String))
+    before = histogram.shift(1, fill_value=pl.lit(_histogram(last), dtype=pl.Float64))
+    is_up, is_down = (histogram > 0) & (before <= 0), (histogram < 0) & (before >= 0)
+    return {
+        "is_regime_start": regime.is_not_null() & regime.ne_missing(regime_before),
+        "macd_cross": pl.when(is_up).then(pl.lit("up")).when(is_down).then(pl.lit("down")),
+    }
+
+
+def _histogram(state: State) -> float | None:
+    if state["macd_signal"] is None:
+        return None
+    return float(state["ema_12"] - state["ema_26"] - state["macd_signal"])

@@ -16,8 +16,9 @@ from lakehouse.indicators import arithmetic
 from lakehouse.indicators.arithmetic import INDICATORS, technical_indicators
 
 KEPT = ("timestamp", "open", "high", "low", "close", "volume", "provider", "batch_id")
+USED = ("high", "low", "close", "volume", "settled")
 ENRICHED = (*KEPT, *INDICATORS)
-STRINGS = ("provider", "batch_id", "market_regime")
+STRINGS = ("provider", "batch_id", "market_regime", "macd_cross")
 
 
 def register(session: Any) -> None:
@@ -46,15 +47,19 @@ def _sql_type(name: str) -> str:
 
 def _over_arrays(candles: pa.Array) -> pa.Array:
     """One array of candles per series to one of enriched candles."""
-    answers = [_enriched(series.values) for series in candles]
+    answers = [_enriched(pa.RecordBatch.from_struct_array(series.values)) for series in candles]
     offsets = [0]
     for answer in answers:
         offsets.append(offsets[-1] + len(answer))
-    rows = pl.concat(answers).to_struct().to_arrow(compat_level=pl.CompatLevel.oldest())
+    rows = pa.concat_arrays(answers) if len(answers) > 1 else answers[0]
     return pa.ListArray.from_arrays(pa.array(offsets, pa.int32()), rows)
 
 
-def _enriched(structs: pa.StructArray) -> pl.DataFrame:
-    candles = pl.Series(pa.chunked_array([structs])).struct.unnest().sort("timestamp")
-    indicators = technical_indicators(candles)
-    return pl.concat([candles.tail(len(indicators)).select(KEPT), indicators], how="horizontal")
+def _enriched(candles: pa.RecordBatch) -> pa.StructArray:
+    if not pl.Series(candles["timestamp"]).is_sorted():
+        candles = candles.sort_by("timestamp")
+    indicators = technical_indicators(pl.DataFrame(candles.select(USED)))
+    found = indicators.to_arrow(compat_level=pl.CompatLevel.oldest()).combine_chunks()
+    kept = candles.select(KEPT).slice(len(candles) - len(indicators))
+    columns = [*kept.columns, *(column.chunk(0) for column in found.columns)]
+    return pa.StructArray.from_arrays(columns, ENRICHED)

@@ -22,7 +22,7 @@ from tests.streams.brute_force import candles_by_hand
 pytestmark = pytest.mark.e2e
 
 KILLS = 10
-VICTIMS = ("trades-producer", "kafka", "trades-stream", "engine")
+VICTIMS = ("trades-producer", "kafka", "trades-stream", "stream-engine")
 PATIENCE_SECONDS = 180
 SETTINGS = {
     "LAKEHOUSE__KAFKA__PORT": "0",
@@ -56,7 +56,8 @@ class Exchange:
 
 @pytest.fixture
 def lake(tmp_path: Path) -> Iterator[Lake]:
-    with new_lake(tmp_path / "lake", "spark", **SETTINGS) as lake:
+    # With the default engine, which batches run on; the stream brings its Spark.
+    with new_lake(tmp_path / "lake", **SETTINGS) as lake:
         yield lake
 
 

@@ -59,6 +59,22 @@ def test_marks_where_a_regime_starts() -> None:
     assert found["is_regime_start"].to_list() == starts
 
 
+def test_marks_where_the_macd_crosses_its_signal() -> None:
+    found = technical_indicators(quotes(900))
+    figures = found["macd_histogram"].to_list()
+    crosses = [cross(a, b) for a, b in zip([None, *figures], figures, strict=False)]
+    assert found["macd_cross"].to_list() == crosses
+    assert set(crosses) == {None, "up", "down"}
+
+
+def cross(before: float | None, now: float | None) -> str | None:
+    if before is None or now is None:
+        return None
+    if before <= 0 < now:
+        return "up"
+    return "down" if now < 0 <= before else None
+
+
 def test_a_straight_line_gives_the_figures_worked_out_by_hand() -> None:
     # Closes 1, 2, 3, …: an average over n lags (n - 1) / 2 behind, the true range is always 2.
     found = last(closes([float(day) for day in range(1, 201)]))

@@ -4,35 +4,32 @@ with
 
 news as ({{ arrivals() }}),
 
-looked_back_on as (
+recent as (
 
-    {{- looked_back_on(ref('market_data_enriched'), ['*']) }}
+    {{- candles_from('since', ref('market_data_enriched'), ['*']) }}
+
+),
+
+candles as (
+
+    select recent.*
+    from recent
+    inner join news
+        on recent.asset_pair = news.asset_pair
+        and recent.timeframe = news.timeframe
+        and recent.timestamp >= news.since
+
+),
+
+{%- else %}
+
+candles as (
+
+    select * from {{ ref('market_data_enriched') }}
 
 ),
 
 {%- endif %}
-
-candles as (
-
-    select
-        enriched.*,
-        lag(macd_histogram) over (
-            partition by enriched.asset_pair, enriched.timeframe order by enriched.timestamp
-        ) as previous_histogram
-        {%- if is_incremental() %},
-        news.since
-        {%- endif %}
-    {%- if is_incremental() %}
-    from looked_back_on as enriched
-    inner join news
-        on enriched.asset_pair = news.asset_pair
-        and enriched.timeframe = news.timeframe
-        and enriched.timestamp >= news.lookback_from
-    {%- else %}
-    from {{ ref('market_data_enriched') }} as enriched
-    {%- endif %}
-
-),
 
 described as (
 
@@ -63,16 +60,10 @@ described as (
             when rsi_14 < 30 then 'oversold'
             when rsi_14 is not null then 'neutral'
         end as rsi_zone,
-        case
-            when macd_histogram > 0 and previous_histogram <= 0 then 'up'
-            when macd_histogram < 0 and previous_histogram >= 0 then 'down'
-        end as macd_cross,
+        macd_cross,
         (close - bollinger_lower) / nullif(bollinger_upper - bollinger_lower, 0)
             as bollinger_position
     from candles
-    {%- if is_incremental() %}
-    where timestamp >= since
-    {%- endif %}
 
 )
 

@@ -11,7 +11,7 @@ arrived as (
 
 looked_back_on as (
 
-    {{- looked_back_on(this, candle_columns() + settled_columns()) }}
+    {{- candles_from('lookback_from', this, candle_columns() + settled_columns()) }}
 
 ),
 

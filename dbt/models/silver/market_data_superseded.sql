@@ -23,7 +23,7 @@ replaced as (
     select
         {%- set added = ('known_from', 'known_until', 'is_first', 'created_at', 'updated_at') %}
         {%- for name in model.columns if name not in added %}
-        released.{{ name }},
+        {{ released_column('released', name, model.columns[name].data_type) }},
         {%- endfor %}
         released.updated_at as known_from,
         -- Where a gate withdrew the candle, there is no other value.

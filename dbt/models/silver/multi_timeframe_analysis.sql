@@ -22,71 +22,45 @@ readings as (
 
 ),
 
-closings as (
+gathered as (
 
     select
         asset_pair,
-        closed_at as timestamp
-        {%- for name in timeframes() %},
-        max(case when timeframe = '{{ name }}' then closed_at end) as closed_{{ name }}
-        {%- endfor %}
+        collect_list(struct(
+            timeframe,
+            closed_at,
+            {{ numbered('trend', trends()) }} as trend,
+            rsi,
+            {{ numbered('regime', regimes()) }} as regime
+        )) as readings
     from readings
-    group by asset_pair, closed_at
+    group by asset_pair
 
 ),
 
-latest as (
+known as (
 
-    select
-        asset_pair,
-        timestamp
-        {%- for name in timeframes() %},
-        max(closed_{{ name }}) over (
-            partition by asset_pair order by timestamp
-            rows between unbounded preceding and current row
-        ) as closed_{{ name }}
-        {%- endfor %}
-    from closings
-
-),
-
-heeded as (
-
-    select
-        latest.asset_pair,
-        latest.timestamp
-        {%- for name in timeframes() %},
-        of_{{ name }}.trend as trend_{{ name }},
-        of_{{ name }}.rsi as rsi_{{ name }},
-        of_{{ name }}.regime as regime_{{ name }}
-        {%- endfor %}
-    from latest
-    {%- if is_incremental() %}
-    inner join news
-        on latest.asset_pair = news.asset_pair
-        and latest.timestamp >= news.closed_since
-    {%- endif %}
-    {%- for name, length in timeframes().items() %}
-    left join readings as of_{{ name }}
-        on of_{{ name }}.timeframe = '{{ name }}'
-        and latest.asset_pair = of_{{ name }}.asset_pair
-        and latest.closed_{{ name }} = of_{{ name }}.closed_at
-        and latest.timestamp <= of_{{ name }}.closed_at + {{ length }} + {{ length }}
-    {%- endfor %}
+    select asset_pair, inline(last_readings(readings))
+    from gathered
 
 ),
 
 counted as (
 
     select
-        *
+        known.*
         {%- for direction in ('up', 'down') %},
         {% for name in timeframes() -%}
-        case when trend_{{ name }} = '{{ direction }}' then 1 else 0 end
+        case when trend_{{ name }} = {{ number_of(direction, trends()) }} then 1 else 0 end
         {{- ' + ' if not loop.last }}
         {%- endfor %} as count_{{ direction }}
         {%- endfor %}
-    from heeded
+    from known
+    {%- if is_incremental() %}
+    inner join news
+        on known.asset_pair = news.asset_pair
+        and known.timestamp >= news.closed_since
+    {%- endif %}
 
 ),
 
@@ -96,9 +70,9 @@ described as (
         asset_pair,
         timestamp,
         {%- for name in timeframes() %}
-        trend_{{ name }},
+        {{ worded('trend_' ~ name, trends()) }} as trend_{{ name }},
         rsi_{{ name }},
-        regime_{{ name }},
+        {{ worded('regime_' ~ name, regimes()) }} as regime_{{ name }},
         {%- endfor %}
         cast(greatest(count_up, count_down) as int) as confluence,
         case
