@@ -14,6 +14,7 @@ from __future__ import annotations
 import argparse
 import shutil
 import statistics
+import sys
 import tempfile
 from datetime import date, timedelta
 from pathlib import Path
@@ -66,6 +67,7 @@ def days_landed(copies: dict[int, tuple[Lake, int]], days: Path, rounds: int) ->
                 source = days / f"{assets}-{day}"
                 rows = write_parquet(source, assets, 1, day)
                 seconds = lake.land(source / "*.parquet", rows).seconds
+                print(f"{lake.root.name}: {seconds:.1f} s", file=sys.stderr, flush=True)
                 if number >= WARM_UPS:
                     taken[key].append(seconds)
     finally:

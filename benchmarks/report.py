@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import argparse
 import re
+import signal
 import sys
 from collections.abc import Iterable, Sequence
 from datetime import UTC, datetime
@@ -15,7 +16,8 @@ RESULTS = Path(__file__).with_name("RESULTS.md")
 
 
 def parser(description: str | None, rounds: int = 3) -> argparse.ArgumentParser:
-    """The flags that all benchmarks of these have."""
+    """The flags that all benchmarks of these have. Told to end, they end what they started."""
+    signal.signal(signal.SIGTERM, lambda *_: sys.exit("ended by a signal"))
     found = argparse.ArgumentParser(
         description=description, formatter_class=argparse.RawDescriptionHelpFormatter
     )

@@ -66,9 +66,12 @@ def run(
         engine = services.find(lake, "engine") if lake else None
         return [process.pid, *([engine.pid] if engine else [])]
 
-    with Watch(roots) as watch:
-        output, errors = process.communicate()
-        seconds = time.perf_counter() - clock
+    try:
+        with Watch(roots) as watch:
+            output, errors = process.communicate()
+            seconds = time.perf_counter() - clock
+    finally:
+        process.kill()  # it has ended, unless this process is told to
     if watch.is_out_of_memory:
         raise Failed(f"memory ran out after {seconds:.0f} s, at {watch.memory_mb:,.0f} MiB")
     if process.returncode:

@@ -273,3 +273,12 @@ def test_sail_finds_rows_by_microseconds_that_statistics_tell_in_milliseconds(
             f"SELECT 1 FROM shelf.t WHERE {condition} timestamp'2026-03-02 00:00:00.123456'"
         )
         assert found == [(1,)]
+
+
+def test_spark_does_not_find_a_negative_zero_that_rust_wrote(
+    spark: SparkSession, sail: SparkSession, tmp_path: Path
+) -> None:
+    path = str(tmp_path / "zero")
+    write_deltalake(path, pa.table({"a": [-0.0]}))
+    for session, rows in ((spark, 0), (sail, 1)):
+        assert session.read.format("delta").load(path).where("a = 0").count() == rows
