@@ -38,6 +38,7 @@ CONFLICTS = (
     "Concurrent",
     "conflict",
     "version already exists",
+    "Missing commit file",  # Sail's word where a checkpoint was written meanwhile
 )
 
 
