@@ -17,6 +17,7 @@ from pyspark.sql import functions as F
 
 from lakehouse.builds.arrivals import SILVER, Recorded
 from lakehouse.builds.states import States, versions_of
+from lakehouse.model_columns import lacking_columns
 from lakehouse.releases import latest_release
 from lakehouse.settings import Settings
 from lakehouse.tables import Table, built_tables, stages, table_named
@@ -69,14 +70,6 @@ def refreshed_versions(
 def _is_comparable(settings: Settings, name: str, version: int) -> bool:
     tells_rows_apart = {*table_named(name).keys, "created_at", "updated_at"}
     return tells_rows_apart.isdisjoint(lacking_columns(settings, name, version))
-
-
-def lacking_columns(settings: Settings, name: str, version: int | None = None) -> list[str]:
-    """The columns that the table's model has got since that version, None being the present one."""
-    table = table_named(name)
-    stored = DeltaTable(str(table.path(settings.lake)), version=version).schema().fields
-    names = {field.name for field in stored}
-    return [column.name for column in table.columns if column.name not in names]
 
 
 def outdated_tables(settings: Settings) -> set[str]:

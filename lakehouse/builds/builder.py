@@ -23,13 +23,13 @@ from lakehouse.builds.before import (
     add_missing_columns,
     is_from,
     known,
-    lacking_columns,
 )
 from lakehouse.builds.gating import Gated, gate_table
 from lakehouse.builds.slices import Slice, slices
 from lakehouse.checkpoint_hints import forget_checkpoint_hints
 from lakehouse.commits import version_of
 from lakehouse.engine import register_tables
+from lakehouse.model_columns import lacking_columns
 from lakehouse.outcomes import Recorder
 from lakehouse.settings import Settings
 from lakehouse.tables import Table, bronze_table

@@ -11,6 +11,7 @@ from collections.abc import Sequence
 
 from lakehouse.checkpoint_hints import version_as_of
 from lakehouse.errors import InvalidQuery
+from lakehouse.model_columns import lacking_columns
 from lakehouse.releases import latest_release
 from lakehouse.settings import Settings
 from lakehouse.snapshots import Cut, make_cut
@@ -70,11 +71,12 @@ def history_sql(table: Table, cut: Cut, known_at_close: bool, timeframe: str | N
     is_first = "is_first OR" if known_at_close else ""
     return f"""
 lakehouse_present AS (
-    SELECT {columns}, updated_at AS known_from, CAST(NULL AS timestamp) AS known_until,
+    SELECT {_told_at(table, table.full_name, cut)}, updated_at AS known_from,
+        CAST(NULL AS timestamp) AS known_until,
         created_at = updated_at AS is_first, 1 AS is_present
     FROM {at(table.full_name, cut)}{of_timeframe}
 ),
-lakehouse_replaced AS ({_replaced(table, columns, cut)}{of_timeframe}),
+lakehouse_replaced AS ({_replaced(table, cut)}{of_timeframe}),
 lakehouse_touched AS (SELECT DISTINCT {keys} FROM lakehouse_replaced),
 lakehouse_versions AS (
     SELECT *, lead(known_from) OVER ({_by(keys)}) AS next_from,
@@ -106,12 +108,23 @@ lakehouse_told AS (
 )"""
 
 
-def _replaced(table: Table, columns: str, cut: Cut) -> str:
+def _told_at(table: Table, name: str, cut: Cut) -> str:
+    """The history's columns as the table of that name has them at the cut: null for one that it got
+    later."""
+    lacking = lacking_columns(cut.settings, name, cut.version_of(name))
+    types = {column.name: column.type for column in table.columns}
+    return ", ".join(
+        f"CAST(NULL AS {types[name]}) AS `{name}`" if name in lacking else f"`{name}`"
+        for name in values_of(table)
+    )
+
+
+def _replaced(table: Table, cut: Cut) -> str:
     companion = SUPERSEDED[table.full_name]
     if companion in tables_on_disk(cut.settings):
         return (
-            f"SELECT {columns}, known_from, known_until, is_first, 0 AS is_present "
-            f"FROM {at(companion, cut)}"
+            f"SELECT {_told_at(table, companion, cut)}, known_from, known_until, is_first, "
+            f"0 AS is_present FROM {at(companion, cut)}"
         )
     return "SELECT * FROM (SELECT * FROM lakehouse_present LIMIT 0)"
 

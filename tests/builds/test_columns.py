@@ -8,8 +8,9 @@ import polars as pl
 from deltalake import DeltaTable, write_deltalake
 from pyspark.sql import SparkSession
 
-from lakehouse.builds import gate_stage, is_behind, is_stage_up_to_date, write_stage
+from lakehouse.builds import create_release, gate_stage, is_behind, is_stage_up_to_date, write_stage
 from lakehouse.outcomes import Recorder
+from lakehouse.queries import run_query
 from lakehouse.settings import Settings
 from lakehouse.tables import stages, table_named
 from tests.builds.lakes import (
@@ -89,6 +90,18 @@ def test_what_arrives_meanwhile_supersedes_what_was_known_without_the_column(
     assert found["macd_cross"].null_count() == len(found)
     assert_same(found.select(known.columns).drop("macd_cross"), known.drop("macd_cross"))
     assert copy.rows(ENRICHED)["created_at"].equals(whole.rows(ENRICHED)["created_at"])
+
+
+def test_a_release_from_before_tells_what_was_known_without_the_column(
+    copy: Lake, whole: Lake
+) -> None:
+    forget_column(copy, ENRICHED, SUPERSEDED)
+    release = create_release(copy.settings, Recorder(copy.settings, "run-1"), "before")
+    copy.build()
+    query = f"SELECT * FROM point_in_time({ENRICHED!r}, '2999-01-01')"
+    known = run_query(copy.session, copy.settings, query, release=release.name).toArrow()
+    assert known.num_rows == len(whole.rows(ENRICHED))
+    assert known["macd_cross"].null_count == known.num_rows
 
 
 def test_spark_does_as_sail_does(

@@ -128,6 +128,7 @@ def ended(process: subprocess.Popen[str]) -> Ran:
 def new_lake(root: Path, engine: str = "sail", **extra: str) -> Iterator[Lake]:
     """A lake without tables, whose services end with the block."""
     lake = Lake(root, engine, extra)
+    root.mkdir(parents=True, exist_ok=True)
     try:
         yield lake
     finally:
