@@ -37,7 +37,7 @@ DECISIONS = sorted((PROJECT / "docs" / "decisions").glob("*.md"))
 DEPLOY = PROJECT / "docs" / "deploy.md"
 TOPICS = [
     PROJECT / "docs" / f"{topic}.md"
-    for topic in ("gaps", "releases", "knowledge", "explain", "backup", "engines")
+    for topic in ("gaps", "releases", "knowledge", "explain", "backup", "engines", "performance")
 ]
 PAGES = [README, PROJECT / "CHANGELOG.md", RUNBOOK, DEPLOY, *TOPICS, *DECISIONS]
 FENCE = re.compile(r"^```(\w*)\n(.*?)^```$", re.MULTILINE | re.DOTALL)
