@@ -19,13 +19,12 @@ from datetime import date, timedelta
 from pathlib import Path
 
 from benchmarks import report
-from benchmarks.candles import write_parquet
+from benchmarks.candles import CANDLES_A_DAY, write_parquet
 from benchmarks.contenders import Contender, Figures, contenders
 from benchmarks.machine import spread
 from benchmarks.peers.agreement import disagreements
 from benchmarks.sides import Failed, ratios
 
-CANDLES_A_DAY = 1855
 LAST_DAY = date(2025, 9, 28)
 STAYING_UP = 2_000_000
 HEAD = (

@@ -20,6 +20,7 @@ SYMBOLS = (
 )
 MINUTE = 60_000
 MINUTES_A_DAY = 1440
+CANDLES_A_DAY = 1855  # of an asset, in all six timeframes
 FIRST_DAY = date(2025, 1, 1)
 COLUMNS = ("timestamp", "open", "high", "low", "close", "volume")
 

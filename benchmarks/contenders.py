@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import importlib.util
 import shutil
 import sys
 from dataclasses import dataclass, field, replace
@@ -168,12 +167,11 @@ def layer_of(outcome: dict[str, Any]) -> list[str]:
 
 
 def contenders(home: Path) -> dict[str, Contender]:
-    """By short name; a peer that is not written yet is missing."""
+    """By short name."""
     found: dict[str, Contender] = {}
     for name, module in PEERS.items():
-        if importlib.util.find_spec(f"benchmarks.peers.{module}"):
-            title = f"{'DuckDB' if name == 'duckdb' else 'Polars'} + delta-rs"
-            found[name] = Peer(title, module, home / name)
+        title = f"{'DuckDB' if name == 'duckdb' else 'Polars'} + delta-rs"
+        found[name] = Peer(title, module, home / name)
     for engine in ("spark", "sail"):
         place = f"pyspark-{engine}"
         title = f"plain PySpark on {engine.capitalize()}"

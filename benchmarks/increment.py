@@ -22,7 +22,7 @@ from pathlib import Path
 import yaml
 
 from benchmarks import report
-from benchmarks.candles import SYMBOLS, write_parquet
+from benchmarks.candles import CANDLES_A_DAY, SYMBOLS, write_parquet
 from benchmarks.machine import spread
 from benchmarks.sides import Lake, ratios
 from lakehouse.settings import config_file
@@ -97,7 +97,10 @@ def measured(
 def by_assets(found: dict[str, Seconds]) -> str:
     engines = list(found)
     rows = [
-        [f"{key} assets, {1855 * key:,} candles", *(spread(found[e][key]) for e in engines)]
+        [
+            f"{key} assets, {CANDLES_A_DAY * key:,} candles",
+            *(spread(found[e][key]) for e in engines),
+        ]
         for key in found[engines[0]]
     ]
     return report.table(["one more day of", *map(str.capitalize, engines)], rows)

@@ -60,43 +60,47 @@ class Moment:
 
 
 def questions(moment: Moment) -> list[Question]:
-    asset, day = (moment.asset, moment.asset), moment.day
-    series: Wanted = {"asset_pair": asset, "timeframe": ("1m", "1m")}
-    hourly: Wanted = {"asset_pair": asset, "timeframe": ("1h", "1h")}
-    a_day = (datetime.combine(day, datetime.min.time()), datetime.combine(day, datetime.max.time()))
-    week = (a_day[0] - timedelta(days=6), a_day[1])
-    minutes = {**series, "timestamp": a_day}
-    month: Wanted = {"month": (day.replace(day=1), day.replace(day=1))}
-    joined = (
-        f"select d.date, d.close, r.candle_count from {DAILY} d join {REGIMES} r on "
-        "r.asset_pair = d.asset_pair and r.month = cast(date_trunc('month', d.date) as date) "
-        "where d.asset_pair = '{asset}' and r.timeframe = '1h' and r.market_regime = 'trend' "
-        "order by d.date"
-    )
-    found = [
+    asked = [*_of_an_asset(moment), *_of_all(moment)]
+    return [Question(q.name, moment.named(q.sql), q.tables, q.release) for q in asked]
+
+
+def _of_an_asset(moment: Moment) -> list[Question]:
+    asset = (moment.asset, moment.asset)
+    minutes: Wanted = {"asset_pair": asset, "timeframe": ("1m", "1m")}
+    first, last = _hours_of(moment.day)
+    a_week = {**minutes, "timeframe": ("1h", "1h"), "timestamp": (first - timedelta(days=6), last)}
+    days_ohlc = f"{DAYS_OHLC} asset_pair = '{{asset}}' and timeframe = '1m' and {IN_DAY}"
+    its_minutes = {SILVER: {**minutes, "timestamp": (first, last)}}
+    return [
         Question(
             "last value",
             f"select timestamp, close, rsi_14, trend from {INDICATORS} where timeframe = '1m' and "
             "asset_pair = '{asset}' and timestamp >= timestamp'{day}' order by 1 desc limit 1",
-            {INDICATORS: {**series, "timestamp": (a_day[0], ALWAYS)}},
+            {INDICATORS: {**minutes, "timestamp": (first, ALWAYS)}},
         ),
         Question(
             "a week of an asset's hours",
             f"select * from {INDICATORS} where asset_pair = '{{asset}}' and timeframe = '1h' and "
             "timestamp >= timestamp'{day}' - interval 6 days and timestamp < timestamp'{next}' "
             "order by timestamp",
-            {INDICATORS: {**hourly, "timestamp": week}},
+            {INDICATORS: a_week},
         ),
-        Question(
-            "a day's OHLC of an asset, from minutes",
-            f"{DAYS_OHLC} asset_pair = '{{asset}}' and timeframe = '1m' and {IN_DAY}",
-            {SILVER: minutes},
-        ),
+        Question("a day's OHLC of an asset, from minutes", days_ohlc, its_minutes),
+        Question("that OHLC as the newest release has it", days_ohlc, its_minutes, "latest"),
         Question(
             "two marts joined",
-            joined,
+            f"select d.date, d.close, r.candle_count from {DAILY} d join {REGIMES} r on "
+            "r.asset_pair = d.asset_pair and r.month = cast(date_trunc('month', d.date) as date) "
+            "where d.asset_pair = '{asset}' and r.timeframe = '1h' and r.market_regime = 'trend' "
+            "order by d.date",
             {DAILY: {"asset_pair": asset}, REGIMES: {"asset_pair": asset}},
         ),
+    ]
+
+
+def _of_all(moment: Moment) -> list[Question]:
+    month = moment.day.replace(day=1)
+    return [
         Question(
             "volume and range by month",
             "select asset_pair, cast(date_trunc('month', date) as date) as month, sum(volume) "
@@ -104,32 +108,29 @@ def questions(moment: Moment) -> list[Question]:
             {DAILY: {}},
         ),
         Question(
-            "the day's OHLC as the newest release has it",
-            f"{DAYS_OHLC} asset_pair = '{{asset}}' and timeframe = '1m' and {IN_DAY}",
-            {SILVER: minutes},
-            release="latest",
-        ),
-        Question(
             "where all timeframes agree, in a day",
             f"select asset_pair, timestamp, confluence from {TOGETHER} "
             f"where confluence >= 5 and {IN_DAY} order by 1, 2",
-            {TOGETHER: {"timestamp": a_day}},
+            {TOGETHER: {"timestamp": _hours_of(moment.day)}},
         ),
         Question(
             "the day's top movers, by range",
             f"select asset_pair, daily_range from {DAILY} where date = date'{{day}}' "
             "order by daily_range desc limit 5",
-            {DAILY: {"date": (day, day)}},
+            {DAILY: {"date": (moment.day, moment.day)}},
         ),
         Question(
             "regimes of a month",
             "select asset_pair, timeframe, market_regime, share_of_month "
             f"from {REGIMES} where month = date'{{month}}' order by 1, 2, 3",
-            {REGIMES: month},
+            {REGIMES: {"month": (month, month)}},
         ),
         Question("how many candles", f"select count(*) from {SILVER}", {SILVER: {}}),
     ]
-    return [Question(q.name, moment.named(q.sql), q.tables, q.release) for q in found]
+
+
+def _hours_of(day: date) -> tuple[datetime, datetime]:
+    return datetime.combine(day, datetime.min.time()), datetime.combine(day, datetime.max.time())
 
 
 def to_read(

@@ -97,9 +97,13 @@ class Lake:
         named = {"LAKEHOUSE__ROOT": str(self.root), "LAKEHOUSE__ENGINE": self.engine}
         return run([COMMAND, *arguments], {**self.variables, **named}, self.root)
 
-    def land(self, pattern: Path, expected: int | None = None) -> Ran:
+    def land(self, pattern: Path, expected: int | None = None, *flags: str) -> Ran:
         """Take files to gold. Raises Failed, also where not `expected` candles were new."""
-        ran = self("backfill", "--files", str(pattern), "--json")
+        return self.backfill(expected, "--files", str(pattern), *flags)
+
+    def backfill(self, expected: int | None, *flags: str) -> Ran:
+        """`lakehouse backfill`. Raises Failed, also where not `expected` candles were new."""
+        ran = self("backfill", *flags, "--json")
         (result,) = json.loads(ran.output)
         if expected not in (None, result["rows_new"]):
             raise Failed(f"{result['rows_new']:,} candles landed, not {expected:,}")

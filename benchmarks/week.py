@@ -9,34 +9,21 @@ The engines take turns.
 from __future__ import annotations
 
 import argparse
-import json
-import sys
 import tempfile
-import time
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
-from benchmarks.files import lakehouse
 from benchmarks.machine import machine, spread
+from benchmarks.sides import Lake
 
 WEEK = timedelta(days=7)
 CANDLES = 25_970
 
 
-def add_week(lake: Path, engine: str, start: datetime) -> float:
-    """Seconds from the command to the finished tables; all candles must be new."""
-    began = time.perf_counter()
-    output = lakehouse(
-        lake,
-        engine,
-        *("backfill", "--assets", "BTCUSD,ETHUSD", "--json"),
-        *("--from", f"{start:%Y-%m-%d}", "--to", f"{start + WEEK:%Y-%m-%d}"),
-    )
-    seconds = time.perf_counter() - began
-    (result,) = json.loads(output)
-    if result["rows_new"] != CANDLES:
-        sys.exit(f"{engine}: {result['rows_new']} candles landed, not {CANDLES}")
-    return seconds
+def add_week(lake: Lake, start: datetime) -> float:
+    """Seconds from the command to the finished tables; all candles must be new. Raises Failed."""
+    days = ("--from", f"{start:%Y-%m-%d}", "--to", f"{start + WEEK:%Y-%m-%d}")
+    return lake.backfill(CANDLES, "--assets", "BTCUSD,ETHUSD", *days).seconds
 
 
 def main() -> None:
@@ -49,16 +36,17 @@ def main() -> None:
     taken: dict[str, list[float]] = {engine: [] for engine in engines}
     cold: dict[str, float] = {}
     with tempfile.TemporaryDirectory() as scratch:
+        lakes = {engine: Lake(Path(scratch) / engine, engine) for engine in engines}
         try:
             for engine in engines:
-                cold[engine] = add_week(Path(scratch) / engine, engine, first)
+                cold[engine] = add_week(lakes[engine], first)
             for number in range(1, flags.rounds + 1):
                 for engine in engines:
                     start = first + number * WEEK
-                    taken[engine].append(add_week(Path(scratch) / engine, engine, start))
+                    taken[engine].append(add_week(lakes[engine], start))
         finally:
-            for engine in engines:
-                lakehouse(Path(scratch) / engine, engine, "down")
+            for lake in lakes.values():
+                lake.down()
     print(f"{CANDLES:,} candles a week, {machine()}")
     for engine, seconds in taken.items():
         print(f"{engine}: cold {cold[engine]:.1f} s, warm {spread(seconds)}")

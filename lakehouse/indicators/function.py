@@ -12,7 +12,7 @@ from typing import Any
 import polars as pl
 import pyarrow as pa
 
-from lakehouse.indicators import arithmetic
+from lakehouse.indicators import arithmetic, arrow_functions
 from lakehouse.indicators.arithmetic import INDICATORS, technical_indicators
 
 KEPT = ("timestamp", "open", "high", "low", "close", "volume", "provider", "batch_id")
@@ -28,16 +28,9 @@ def register(session: Any) -> None:
     `settled` is null for candles that are to be computed. Its answer, of those:
     array<struct<ENRICHED>>.
     """
-    from pyspark import cloudpickle
-    from pyspark.sql.functions import arrow_udf  # type: ignore[attr-defined]
-
-    # The code travels with the function: an engine that was started before it was changed, or on
-    # machines that do not have it, runs what this process has.
-    cloudpickle.register_pickle_by_value(arithmetic)  # type: ignore[no-untyped-call]
-    cloudpickle.register_pickle_by_value(sys.modules[__name__])  # type: ignore[no-untyped-call]
-    schema = ", ".join(f"{name}: {_sql_type(name)}" for name in ENRICHED)
-    function = arrow_udf(_over_arrays, returnType=f"array<struct<{schema}>>")
-    session.udf.register("technical_indicators", function)
+    columns = {name: _sql_type(name) for name in ENRICHED}
+    code = (arithmetic, sys.modules[__name__])
+    arrow_functions.register(session, "technical_indicators", _enriched, columns, *code)
 
 
 def _sql_type(name: str) -> str:
@@ -45,17 +38,8 @@ def _sql_type(name: str) -> str:
     return special.get(name, "string" if name in STRINGS else "double")
 
 
-def _over_arrays(candles: pa.Array) -> pa.Array:
-    """One array of candles per series to one of enriched candles."""
-    answers = [_enriched(pa.RecordBatch.from_struct_array(series.values)) for series in candles]
-    offsets = [0]
-    for answer in answers:
-        offsets.append(offsets[-1] + len(answer))
-    rows = pa.concat_arrays(answers) if len(answers) > 1 else answers[0]
-    return pa.ListArray.from_arrays(pa.array(offsets, pa.int32()), rows)
-
-
-def _enriched(candles: pa.RecordBatch) -> pa.StructArray:
+def _enriched(series: pa.StructArray) -> pa.StructArray:
+    candles = pa.RecordBatch.from_struct_array(series)
     if not pl.Series(candles["timestamp"]).is_sorted():
         candles = candles.sort_by("timestamp")
     indicators = technical_indicators(pl.DataFrame(candles.select(USED)))
