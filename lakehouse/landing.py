@@ -26,6 +26,7 @@ from lakehouse.dead_letters import write_dead_letters
 from lakehouse.gate import BatchVerdict, Gate, Judgement
 from lakehouse.landing_rows import VALUES
 from lakehouse.outcomes import Recorder
+from lakehouse.scratch import through_files
 from lakehouse.settings import Settings
 from lakehouse.tables import bronze_table
 from lakehouse.timeframes import TIMEFRAMES
@@ -82,10 +83,7 @@ class Lander:
 
     def _land(self, frame: DataFrame, gate: Gate, staging: Path) -> Landing:
         with self.recorder.step("gate", gate.table) as outcome:
-            annotated = gate.annotate(frame)
-            annotated.write.parquet(str(staging / "rows"))
-            # With the schema, for Sail writes no file where there is no row.
-            staged = self.session.read.schema(annotated.schema).parquet(str(staging / "rows"))
+            staged = through_files(gate.annotate(frame), staging / "rows")
             judged = gate.judge(staged, scratch=staging / "repeated")
             outcome.rows_in = sum(verdict.rows for verdict in judged.verdicts)
             outcome.rows_rejected = sum(verdict.rejected for verdict in judged.verdicts)

@@ -43,11 +43,11 @@ def run_dbt(
 
     indicators.register(session)
     before = {table.name: version_of(table.path(settings.lake)) for table in built_tables()}
-    with as_default(session), _quietly(settings) as places:
+    with as_default(session), _quietly(settings) as places, _answers(settings) as answers:
         result = _parsed(settings, places)
         if result.success:
-            arguments = [*command, "--vars", json.dumps(variables), *places]
-            result = _invoke(result.result, arguments)
+            told = json.dumps({**variables, **answers})
+            result = _invoke(result.result, [*command, "--vars", told, *places])
     nodes = list(getattr(result.result, "results", []))
     _record(settings, recorder, nodes, before)
     failed = [node for node in nodes if node.status in ("error", "fail", "runtime error")]
@@ -84,6 +84,20 @@ def _quietly(settings: Settings) -> Iterator[list[str]]:
         # dbt asks each session for Hive, which a Connect session refuses, once per query.
         warnings.filterwarnings("ignore", message=".*spark.sql.catalogImplementation.*")
         yield [part for name, place in places.items() for part in (f"--{name}", str(place))]
+
+
+@contextmanager
+def _answers(settings: Settings) -> Iterator[dict[str, str]]:
+    """Where Sail keeps what a model's query answered until it is merged, as a variable of dbt: its
+    MERGE reads its source three times, and would compute it as often."""
+    if settings.engine != "sail":
+        yield {}
+        return
+    folder = settings.lake / "staging" / f"dbt-{uuid.uuid4().hex}"
+    try:
+        yield {"answers": str(folder)}
+    finally:
+        shutil.rmtree(folder, ignore_errors=True)
 
 
 def _parsed(settings: Settings, places: list[str]) -> Any:

@@ -31,6 +31,7 @@ from lakehouse.errors import UnreadableDeadLetter
 from lakehouse.gate import Gate, Judgement, suite_of
 from lakehouse.gate.marks import REASONS
 from lakehouse.landing_rows import LANDING_SCHEMA
+from lakehouse.scratch import through_files
 from lakehouse.settings import Settings
 from lakehouse.streams.rows import MESSAGE_SCHEMAS
 from lakehouse.tables import table_named
@@ -120,8 +121,7 @@ class _Replaying:
     def _gated(self, table: str, frame: DataFrame, staging: Path) -> DataFrame:
         """The rows as the gate sees them now, after those that pass were landed."""
         gate = Gate(table, self.settings, self.now)
-        gate.annotate(frame).write.parquet(str(staging / "gated"))
-        gated = self.session.read.parquet(str(staging / "gated"))
+        gated = through_files(gate.annotate(frame), staging / "gated")
         judged = gate.judge(gated, scratch=staging / "repeated")
         good = judged.rows.where(F.size(REASONS) == 0).drop(LETTER, POSITION)
         verdicts = [replace(v, tolerance=1.0, findings=()) for v in judged.verdicts]

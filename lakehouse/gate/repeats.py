@@ -14,6 +14,7 @@ from pyspark.sql.types import DateType, TimestampType
 
 from lakehouse.gate.helpers import step_seconds
 from lakehouse.gate.marks import FAILED, MARKS, Numbered, mask, with_reasons
+from lakehouse.scratch import through_files
 from lakehouse.timeframes import EPOCH
 
 if TYPE_CHECKING:
@@ -98,11 +99,7 @@ def split(
 
 def kept(rows: DataFrame, scratch: Path | None, name: str) -> DataFrame:
     """The same rows, from a file if there is a place for it."""
-    if scratch is None:
-        return rows
-    path = str(scratch / name)
-    rows.write.mode("overwrite").parquet(path)
-    return rows.sparkSession.read.parquet(path)
+    return rows if scratch is None else through_files(rows, scratch / name)
 
 
 def settle(suspects: DataFrame, uniqueness: Uniqueness, checks: Numbered) -> DataFrame:
