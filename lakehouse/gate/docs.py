@@ -25,7 +25,7 @@ if TYPE_CHECKING:
 SITE = "lake"
 RESULTS = ".results"
 ALL_BATCHES = "all-batches"
-NO_PAGE = "none"  # builds the index alone
+NO_PAGE = "none"  # for no page at all GX would build those of all runs
 
 
 def write_data_docs(
@@ -33,17 +33,17 @@ def write_data_docs(
 ) -> Path:
     """Add the pages of a run to `<lake>/data_docs`; the path of its index.
 
-    Takes about 0.2 s a table; earlier runs stay listed.
+    Takes about 0.1 s a table; earlier runs stay listed.
     """
     folder = (lake / "data_docs").absolute()
     context = _context(folder)
     moment = now or datetime.now(UTC)
     # The index is made of all runs' results, and another run may be writing its own.
     with FileLock(folder / ".lock"):
-        for table, group in groupby(sorted(verdicts, key=_table), key=_table):
-            page = _store(context, table, list(group), run_id, moment)
-            context.build_data_docs(resource_identifiers=[page], build_index=False)
-        context.build_data_docs(resource_identifiers=[NO_PAGE])
+        by_table = groupby(sorted(verdicts, key=_table), key=_table)
+        pages = [_store(context, name, list(group), run_id, moment) for name, group in by_table]
+        # All at once, for GX compiles its templates anew for each call.
+        context.build_data_docs(resource_identifiers=[NO_PAGE, *pages])
     return folder / "index.html"
 
 
