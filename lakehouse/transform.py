@@ -18,11 +18,12 @@ from pyspark.sql import SparkSession
 
 from lakehouse import ops
 from lakehouse.commits import version_of
-from lakehouse.engine import as_default
+from lakehouse.engine import as_default, register_tables
 from lakehouse.errors import BuildFailed
 from lakehouse.outcomes import Recorder, written_since
 from lakehouse.settings import PROJECT, Settings
 from lakehouse.tables import built_tables
+from lakehouse.written_files import append_rows, replace_rows
 
 DBT = PROJECT / "dbt"
 PARSED = PROJECT / ".cache" / "dbt" / "partial_parse.msgpack"
@@ -43,12 +44,15 @@ def run_dbt(
 
     indicators.register(session)
     before = {table.name: version_of(table.path(settings.lake)) for table in built_tables()}
-    with as_default(session), _quietly(settings) as places, _answers(settings) as answers:
+    with as_default(session), _quietly(settings) as places, _answers(settings, command) as answers:
         result = _parsed(settings, places)
         if result.success:
-            told = json.dumps({**variables, **answers})
+            told = json.dumps({**variables, "answers": str(answers or "")})
             result = _invoke(result.result, [*command, "--vars", told, *places])
-    nodes = list(getattr(result.result, "results", []))
+        nodes = list(getattr(result.result, "results", []))
+        if answers:
+            models = [node.node for node in nodes if node.status == "success"]
+            _take_over(session, settings, models, answers)
     _record(settings, recorder, nodes, before)
     failed = [node for node in nodes if node.status in ("error", "fail", "runtime error")]
     if result.exception or failed:
@@ -87,17 +91,36 @@ def _quietly(settings: Settings) -> Iterator[list[str]]:
 
 
 @contextmanager
-def _answers(settings: Settings) -> Iterator[dict[str, str]]:
-    """Where Sail keeps what a model's query answered until it is merged, as a variable of dbt: its
-    MERGE reads its source three times, and would compute it as often."""
-    if settings.engine != "sail":
-        yield {}
+def _answers(settings: Settings, command: Sequence[str]) -> Iterator[Path | None]:
+    """The folder where Sail leaves what models answered; see dbt/macros/answers.sql."""
+    if settings.engine != "sail" or command[0] != "run":
+        yield None
         return
     folder = settings.lake / "staging" / f"dbt-{uuid.uuid4().hex}"
+    folder.mkdir(parents=True)
     try:
-        yield {"answers": str(folder)}
+        yield folder
     finally:
         shutil.rmtree(folder, ignore_errors=True)
+
+
+def _take_over(session: SparkSession, settings: Settings, models: list[Any], answers: Path) -> None:
+    """Make the rows in files part of the models' tables, and give tables made anew their names."""
+    for model in models:
+        path = settings.lake / model.schema / model.name
+        # A table without rows leaves no files, so what was made anew is marked.
+        if (answers / "anew" / model.name).exists():
+            schema = session.createDataFrame([], _ddl(model)).toArrow().schema
+            partition_by = model.config.get("partition_by") or []
+            properties = model.config.get("tblproperties") or {}
+            replace_rows(path, answers / "created" / model.name, schema, partition_by, properties)
+        else:
+            append_rows(path, answers / "appended" / model.name)
+    register_tables(session, settings)
+
+
+def _ddl(model: Any) -> str:
+    return ", ".join(f"{column.name} {column.data_type}" for column in model.columns.values())
 
 
 def _parsed(settings: Settings, places: list[str]) -> Any:

@@ -266,6 +266,31 @@ def test_two_source_rows_for_one_target_row_are_refused_on_sail_as_well(shelf: S
         delta.upsert(rows, f"{shelf.schema}.t", ["a"])
 
 
+def times_computed(session: SparkSession, folder: Path) -> int:
+    """How often the one row of a MERGE's source is computed."""
+    write_deltalake(str(folder / "t"), pa.table({"a": [1]}))
+
+    def counted(a: int) -> int:
+        with (folder / "calls").open("a") as file:
+            file.write(".")
+        return a
+
+    session.udf.register("counted", counted, "long")
+    source = session.createDataFrame([(2,)], "a long").selectExpr("counted(a) AS a")
+    delta.upsert(source, f"delta.`{folder}/t`", ["a"])
+    return len((folder / "calls").read_text())
+
+
+def test_sail_computes_the_source_of_a_merge_again_and_again(
+    sail: SparkSession, tmp_path: Path
+) -> None:
+    assert times_computed(sail, tmp_path) > 1
+
+
+def test_spark_computes_it_once(spark: SparkSession, tmp_path: Path) -> None:
+    assert times_computed(spark, tmp_path) == 1
+
+
 def test_sail_sees_at_once_what_others_wrote(shelf: Shelf) -> None:
     path = str(shelf.table({"a": [1]}))
     count = "SELECT count(*) FROM shelf.t"

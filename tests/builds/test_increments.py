@@ -70,6 +70,7 @@ def test_a_late_candle_recomputes_its_series_from_there_on(
     grown.land(candles.filter(LATE))
     built = grown.build()
     assert [(a.asset_pair, a.timeframe) for a in built.arrivals] == [("ETHUSD", "1h")]
+    assert not list(grown.settings.lake.glob("staging/*"))
     assert_same_tables(grown, whole)
     for name in BUILT:
         now = grown.rows(name)

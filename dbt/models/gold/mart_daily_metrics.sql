@@ -18,43 +18,53 @@ candles as (
 
 ),
 
-finest as (
-
-    select asset_pair, date, max(candles_a_day) as candles_a_day
-    from candles
-    group by asset_pair, date
-
-),
-
 days as (
 
     select
-        candles.asset_pair,
-        candles.date,
-        candles.timeframe as source_timeframe,
-        min_by(candles.open, candles.timestamp) as open,
-        max(candles.high) as high,
-        min(candles.low) as low,
-        max_by(candles.close, candles.timestamp) as close,
-        sum(candles.volume) as volume,
-        sum((candles.high + candles.low + candles.close) / 3 * candles.volume)
-            / nullif(sum(candles.volume), 0) as vwap,
+        asset_pair,
+        date,
+        timeframe as source_timeframe,
+        min_by(open, timestamp) as open,
+        max(high) as high,
+        min(low) as low,
+        max_by(close, timestamp) as close,
+        sum(volume) as volume,
+        sum((high + low + close) / 3 * volume) / nullif(sum(volume), 0) as vwap,
         count(*) as candle_count,
-        count(*) / max(candles.candles_a_day) as coverage,
-        sqrt(sum(candles.log_return * candles.log_return)) as realised_volatility
+        count(*) / max(candles_a_day) as coverage,
+        sqrt(sum(log_return * log_return)) as realised_volatility,
+        max(candles_a_day) as candles_a_day
     from candles
-    inner join finest
-        on candles.asset_pair = finest.asset_pair
-        and candles.date = finest.date
-        and candles.candles_a_day = finest.candles_a_day
-    group by candles.asset_pair, candles.date, candles.timeframe
+    group by asset_pair, date, timeframe
+
+),
+
+compared as (
+
+    select *, max(candles_a_day) over (partition by asset_pair, date) as finest
+    from days
 
 ),
 
 described as (
 
-    select *, close / open - 1 as daily_return, (high - low) / open as daily_range
-    from days
+    select
+        asset_pair,
+        date,
+        source_timeframe,
+        open,
+        high,
+        low,
+        close,
+        volume,
+        vwap,
+        candle_count,
+        coverage,
+        realised_volatility,
+        close / open - 1 as daily_return,
+        (high - low) / open as daily_range
+    from compared
+    where candles_a_day = finest
 
 )
 

@@ -20,11 +20,29 @@ candles as (
 
 ),
 
+observed as (
+
+    select
+        asset_pair,
+        timeframe,
+        month,
+        market_regime,
+        count(*) as candle_count,
+        sum(case when is_regime_start then 1 else 0 end) as times_entered,
+        avg(log_return) as mean_log_return,
+        stddev_pop(log_return) as volatility,
+        avg(adx_14) as mean_adx,
+        avg(natr_14) as mean_natr
+    from candles
+    group by asset_pair, timeframe, month, market_regime
+
+),
+
 -- Every month has a row for each regime, so that one that a correction empties is seen to be empty.
 months as (
 
-    select distinct candles.asset_pair, candles.timeframe, candles.month, regimes.market_regime
-    from candles
+    select distinct observed.asset_pair, observed.timeframe, observed.month, regimes.market_regime
+    from observed
     cross join (values ('trend'), ('range'), ('volatile')) as regimes (market_regime)
 
 ),
@@ -36,19 +54,18 @@ statistics as (
         months.timeframe,
         months.month,
         months.market_regime,
-        count(candles.timestamp) as candle_count,
-        sum(case when candles.is_regime_start then 1 else 0 end) as times_entered,
-        avg(candles.log_return) as mean_log_return,
-        stddev_pop(candles.log_return) as volatility,
-        avg(candles.adx_14) as mean_adx,
-        avg(candles.natr_14) as mean_natr
+        coalesce(observed.candle_count, 0) as candle_count,
+        coalesce(observed.times_entered, 0) as times_entered,
+        observed.mean_log_return,
+        observed.volatility,
+        observed.mean_adx,
+        observed.mean_natr
     from months
-    left join candles
-        on months.asset_pair = candles.asset_pair
-        and months.timeframe = candles.timeframe
-        and months.month = candles.month
-        and months.market_regime = candles.market_regime
-    group by months.asset_pair, months.timeframe, months.month, months.market_regime
+    left join observed
+        on months.asset_pair = observed.asset_pair
+        and months.timeframe = observed.timeframe
+        and months.month = observed.month
+        and months.market_regime = observed.market_regime
 
 ),
 
