@@ -42,6 +42,11 @@ CONFLICTS = (
 )
 
 
+def configuration(table: Table) -> dict[str, str]:
+    """The properties of a Delta table of the registry."""
+    return {**CONFIGURATION, "delta.dataSkippingStatsColumns": ",".join(table.told_columns)}
+
+
 @retry(
     retry=retry_if_exception(lambda error: _is_conflict(error)),
     stop=stop_after_attempt(ATTEMPTS),
@@ -61,7 +66,7 @@ def ensure_table(session: SparkSession, settings: Settings, table: Table) -> Non
             partition_by=list(table.partition_by),
             name=table.name,
             description=table.grain,
-            configuration=CONFIGURATION,
+            configuration=configuration(table),
         )
     session.sql(f"CREATE TABLE IF NOT EXISTS {table.full_name} USING delta LOCATION '{path}'")
 

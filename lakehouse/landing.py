@@ -10,6 +10,7 @@ from __future__ import annotations
 import shutil
 import time
 import uuid
+from collections import defaultdict
 from collections.abc import Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
@@ -21,6 +22,7 @@ from pyspark.sql import DataFrame, SparkSession
 from pyspark.sql import functions as F
 
 from lakehouse import delta, ops
+from lakehouse.appending import append_new
 from lakehouse.arrivals import Arrivals, arrivals_in
 from lakehouse.dead_letters import write_dead_letters
 from lakehouse.gate import BatchVerdict, Gate, Judgement
@@ -28,7 +30,7 @@ from lakehouse.landing_rows import VALUES
 from lakehouse.outcomes import Recorder
 from lakehouse.scratch import through_files
 from lakehouse.settings import Settings
-from lakehouse.tables import bronze_table
+from lakehouse.tables import Table, bronze_table
 from lakehouse.timeframes import TIMEFRAMES
 
 log = structlog.get_logger(__name__)
@@ -88,31 +90,46 @@ class Lander:
             outcome.rows_in = sum(verdict.rows for verdict in judged.verdicts)
             outcome.rows_rejected = sum(verdict.rejected for verdict in judged.verdicts)
         letters = write_dead_letters(judged, self.settings)
-        landed, arrivals = self.publish(judged)
+        scratch = staging / "published" if self.settings.engine == "sail" else None
+        landed, arrivals = self.publish(judged, scratch)
         self.recorder.judged(judged.verdicts, gate.now)
         return Landing(judged.verdicts, landed, letters, arrivals)
 
-    def publish(self, judged: Judgement) -> tuple[dict[str, int], Arrivals]:
-        """Merge what passed the gate into bronze; the new rows by table, and what arrived."""
+    def publish(
+        self, judged: Judgement, scratch: Path | None = None
+    ) -> tuple[dict[str, int], Arrivals]:
+        """Bring what passed the gate into bronze; the new rows by table, and what arrived.
+
+        With a folder for scratch files, what bronze cannot hold yet is spared the MERGE.
+        """
         is_published = ~F.col("batch_id").isin(sorted(judged.quarantined))
         good = judged.rows.where((F.size("reasons") == F.lit(0)) & is_published)
         arrivals = arrivals_in(judged)
-        extents = _extents(arrivals)
+        extents: dict[str, list[Extent]] = defaultdict(list)
+        for extent in _extents(arrivals):
+            extents[extent.timeframe].append(extent)
         candles = bronze_candles(good, ops.now())
-        present = [t for t in TIMEFRAMES if any(extent.timeframe == t for extent in extents)]
-        with ThreadPoolExecutor(PUBLISHERS) as pool:
-            merged = pool.map(lambda timeframe: self._merge(candles, timeframe, extents), present)
-            tables = [bronze_table(timeframe).full_name for timeframe in present]
-            return dict(zip(tables, merged, strict=True)), arrivals
 
-    def _merge(self, candles: DataFrame, timeframe: str, extents: Sequence[Extent]) -> int:
-        table = bronze_table(timeframe)
-        bounds = _bounds([extent for extent in extents if extent.timeframe == timeframe])
-        rows = candles.where(F.col("timeframe") == F.lit(timeframe))
+        def publish_one(timeframe: str) -> int:
+            rows = candles.where(F.col("timeframe") == F.lit(timeframe))
+            folder = scratch / timeframe if scratch else None
+            return self._publish(rows, bronze_table(timeframe), extents[timeframe], folder)
+
+        present = [timeframe for timeframe in TIMEFRAMES if timeframe in extents]
+        with ThreadPoolExecutor(PUBLISHERS) as pool:
+            tables = [bronze_table(timeframe).full_name for timeframe in present]
+            return dict(zip(tables, pool.map(publish_one, present), strict=True)), arrivals
+
+    def _publish(
+        self, rows: DataFrame, table: Table, extents: Sequence[Extent], scratch: Path | None
+    ) -> int:
+        path = table.path(self.settings.lake)
         with self.recorder.step("publish", table.full_name) as outcome:
             delta.ensure_table(self.session, self.settings, table)
-            landed = delta.insert_missing(rows, table, IDENTITY, bounds)
-            outcome.wrote(table.path(self.settings.lake), landed)
+            landed = append_new(rows, table, path, extents, scratch) if scratch else None
+            if landed is None:
+                landed = delta.insert_missing(rows, table, IDENTITY, _bounds(extents))
+            outcome.wrote(path, landed)
         return landed
 
 

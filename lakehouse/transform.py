@@ -22,7 +22,7 @@ from lakehouse.engine import as_default, register_tables
 from lakehouse.errors import BuildFailed
 from lakehouse.outcomes import Recorder, written_since
 from lakehouse.settings import PROJECT, Settings
-from lakehouse.tables import built_tables
+from lakehouse.tables import built_tables, table_named
 from lakehouse.written_files import append_rows, replace_rows
 
 DBT = PROJECT / "dbt"
@@ -107,20 +107,15 @@ def _answers(settings: Settings, command: Sequence[str]) -> Iterator[Path | None
 def _take_over(session: SparkSession, settings: Settings, models: list[Any], answers: Path) -> None:
     """Make the rows in files part of the models' tables, and give tables made anew their names."""
     for model in models:
-        path = settings.lake / model.schema / model.name
+        table = table_named(f"{model.schema}.{model.name}")
+        path = table.path(settings.lake)
         # A table without rows leaves no files, so what was made anew is marked.
         if (answers / "anew" / model.name).exists():
-            schema = session.createDataFrame([], _ddl(model)).toArrow().schema
-            partition_by = model.config.get("partition_by") or []
-            properties = model.config.get("tblproperties") or {}
-            replace_rows(path, answers / "created" / model.name, schema, partition_by, properties)
+            schema = session.createDataFrame([], table.ddl).toArrow().schema
+            replace_rows(path, answers / "created" / model.name, schema, table)
         else:
             append_rows(path, answers / "appended" / model.name)
     register_tables(session, settings)
-
-
-def _ddl(model: Any) -> str:
-    return ", ".join(f"{column.name} {column.data_type}" for column in model.columns.values())
 
 
 def _parsed(settings: Settings, places: list[str]) -> Any:

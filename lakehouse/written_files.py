@@ -20,10 +20,13 @@ from deltalake import CommitProperties, DeltaTable
 from deltalake.schema import Schema
 from deltalake.transaction import AddAction, create_table_with_add_actions
 
+from lakehouse.delta import configuration
+from lakehouse.tables import Table
 
-def replace_rows(
-    path: Path, folder: Path, schema: pa.Schema, partition_by: list[str], settings: dict[str, str]
-) -> None:
+DOUBLES = ("DOUBLE", "FLOAT")
+
+
+def replace_rows(path: Path, folder: Path, schema: pa.Schema, table: Table) -> None:
     """The table, made if it is not there, with these columns and the rows of the folder's files."""
     added = _moved(folder, path)
     create_table_with_add_actions(
@@ -31,20 +34,27 @@ def replace_rows(
         Schema.from_arrow(schema),
         added,
         mode="overwrite",
-        partition_by=partition_by,
-        configuration=settings,
+        partition_by=list(table.partition_by),
+        configuration=configuration(table),
         commit_properties=_counted(added),
     )
 
 
-def append_rows(path: Path, folder: Path) -> None:
-    """Add the rows of the folder's files; none of them is a commit of nothing, and left out."""
-    if added := _moved(folder, path):
-        table = DeltaTable(str(path))
+def append_rows(path: Path, folder: Path, before: DeltaTable | None = None) -> int:
+    """Add the rows of the folder's files; how many. No rows are no commit.
+
+    `before` is the only version they may be added to: raises CommitFailedError where there is
+    another by now.
+    """
+    added = _moved(folder, path)
+    if added:
+        table = before or DeltaTable(str(path))
         partition_by = table.metadata().partition_columns
+        counted = _counted(added, None if before is None else 0)
         table.create_write_transaction(
-            [*added], "append", table.schema(), partition_by, commit_properties=_counted(added)
+            [*added], "append", table.schema(), partition_by, commit_properties=counted
         )
+    return _rows(added)
 
 
 def _moved(folder: Path, path: Path) -> list[AddAction]:
@@ -75,9 +85,13 @@ def _partition_values(folder: Path) -> Iterator[tuple[str, str]]:
         yield name, unquote(value)
 
 
-def _counted(added: Iterable[AddAction]) -> CommitProperties:
-    rows = sum(json.loads(action.stats)["numRecords"] for action in added)
-    return CommitProperties(custom_metadata={"operationMetrics": {"num_added_rows": rows}})
+def _counted(added: Iterable[AddAction], retries: int | None = None) -> CommitProperties:
+    metrics = {"operationMetrics": {"num_added_rows": _rows(added)}}
+    return CommitProperties(custom_metadata=metrics, max_commit_retries=retries)
+
+
+def _rows(added: Iterable[AddAction]) -> int:
+    return sum(json.loads(action.stats)["numRecords"] for action in added)
 
 
 def _statistics(file: Path) -> dict[str, Any]:
@@ -98,9 +112,11 @@ def _statistics(file: Path) -> dict[str, Any]:
 
 
 def _ends(statistics: list[Any]) -> tuple[Any, Any] | None:
-    """The least and the greatest value; nothing where a row group has values but does not say."""
+    """The least and the greatest value; nothing where a row group has values but does not say, and
+    nothing of doubles (see Table.told_columns)."""
     of_values = [each for each in statistics if each.num_values]
-    if not of_values or not all(each.has_min_max for each in of_values):
+    is_told = all(each.has_min_max and each.physical_type not in DOUBLES for each in of_values)
+    if not of_values or not is_told:
         return None
     return min(each.min for each in of_values), max(each.max for each in of_values)
 

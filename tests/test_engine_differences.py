@@ -291,6 +291,23 @@ def test_spark_computes_it_once(spark: SparkSession, tmp_path: Path) -> None:
     assert times_computed(spark, tmp_path) == 1
 
 
+LONE = 101.33915055656533
+
+
+@pytest.mark.parametrize("writer", ["sail", "delta-rs"])
+@pytest.mark.parametrize(("told", "is_right"), [("a,x", False), ("a", True)])
+def test_sail_reads_a_lone_double_as_the_log_tells_it_and_wrongly(
+    shelf: Shelf, writer: str, told: str, is_right: bool
+) -> None:
+    properties = {"delta.dataSkippingStatsColumns": told}
+    path = shelf.table({"a": [1], "x": [0.5]}, configuration=properties)
+    if writer == "sail":
+        shelf.sql(f"INSERT INTO shelf.t SELECT 2L, {LONE!r}D")
+    else:
+        write_deltalake(str(path), pa.table({"a": [2], "x": [LONE]}), mode="append")
+    assert (shelf.sql("SELECT x FROM shelf.t WHERE a = 2") == [(LONE,)]) == is_right
+
+
 def test_sail_sees_at_once_what_others_wrote(shelf: Shelf) -> None:
     path = str(shelf.table({"a": [1]}))
     count = "SELECT count(*) FROM shelf.t"

@@ -13,6 +13,7 @@ import pytest
 from deltalake import DeltaTable
 from pyspark.sql import SparkSession
 
+from lakehouse import appending
 from lakehouse.engine import register_tables
 from lakehouse.gate import Gate
 from lakehouse.landing import Lander, Landing
@@ -78,6 +79,34 @@ def test_landing_the_same_candles_again_adds_nothing(land: Land, lake_on_sail: S
     again = land(*(row | {"batch_id": "again"} for row in candles), candle(24))
     assert again.rows_new == 1
     assert bronze(lake_on_sail)[:24] == before
+
+
+@pytest.mark.parametrize("others", [[], [candle(0)]], ids=["appended", "merged"])
+def test_a_lone_candle_of_many_digits_is_landed_once(
+    land: Land, lake_on_sail: Settings, others: list[dict[str, Any]]
+) -> None:
+    land(*others)
+    # A day later, and with digits that Sail would read wrongly from the log.
+    lone = candle(24, high=101.33915055656533, low=99.07640595336527)
+    assert [land(*others, lone).rows_new for _ in range(3)] == [1, 0, 0]
+    assert bronze(lake_on_sail)[-1]["high"] == lone["high"]
+
+
+def test_who_lands_the_same_at_once_is_told_and_adds_nothing(
+    land: Land, lake_on_sail: Settings, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    candles = [candle(hour) for hour in range(3)]
+    through_files, seen = appending.append_rows, []
+
+    def overtaken(*where: Any) -> int:
+        if not seen:
+            seen.append(where)
+            assert land(*candles).rows_new == 3
+        return through_files(*where)
+
+    monkeypatch.setattr(appending, "append_rows", overtaken)
+    assert land(*candles).rows_new == 0
+    assert len(bronze(lake_on_sail)) == 3
 
 
 def test_an_answer_without_a_candle_is_a_landing_of_nothing(land: Land) -> None:

@@ -14,6 +14,8 @@ from deltalake import DeltaTable
 from pyspark.sql import SparkSession
 
 from lakehouse.commits import commits_after
+from lakehouse.delta import configuration
+from lakehouse.tables.table import Column, Table
 from lakehouse.written_files import append_rows, replace_rows
 
 SCHEMA = pa.schema(
@@ -22,20 +24,34 @@ SCHEMA = pa.schema(
 MOMENT = datetime(2026, 3, 2, 12, 30, 0, 123456, UTC)
 
 
+TABLE = Table(
+    "silver",
+    "readings",
+    "one row per reading",
+    (
+        Column("timeframe", "string", ""),
+        Column("at", "timestamp", ""),
+        Column("close", "double", ""),
+    ),
+    keys=("timeframe", "at"),
+    partition_by=("timeframe",),
+)
+
+
 class Shelf:
     """A table partitioned by timeframe, and the folder where files for it are left."""
 
     def __init__(self, home: Path) -> None:
         self.path, self.folder = home / "table", home / "files"
 
-    def leave(self, timeframe: str, *closes: float | None) -> None:
+    def leave(self, timeframe: str, *closes: float | None, at: datetime | None = MOMENT) -> None:
         folder = self.folder / f"timeframe={timeframe}"
         folder.mkdir(parents=True, exist_ok=True)
-        rows = pa.table([[MOMENT] * len(closes), pa.array(closes, pa.float64())], SCHEMA.names[1:])
+        rows = pa.table([[at] * len(closes), pa.array(closes, pa.float64())], SCHEMA.names[1:])
         pq.write_table(rows.cast(pa.schema(list(SCHEMA)[1:])), folder / "0.parquet")
 
     def replace(self) -> None:
-        replace_rows(self.path, self.folder, SCHEMA, ["timeframe"], {"delta.appendOnly": "false"})
+        replace_rows(self.path, self.folder, SCHEMA, TABLE)
 
     def closes(self) -> dict[str, list[float | None]]:
         found = pl.read_delta(str(self.path)).group_by("timeframe").agg(pl.col("close").sort())
@@ -62,7 +78,7 @@ def test_a_table_is_made_of_files_and_gets_more(shelf: Shelf) -> None:
     append_rows(shelf.path, shelf.folder)
     assert shelf.closes() == {"1m": [None, 1.0, 2.0, 4.0], "1h": [3.0]}
     assert [commit.rows_written for commit in commits_after(shelf.path, None)] == [4, 1]
-    assert DeltaTable(str(shelf.path)).metadata().configuration == {"delta.appendOnly": "false"}
+    assert DeltaTable(str(shelf.path)).metadata().configuration == configuration(TABLE)
 
 
 def test_both_engines_find_its_rows_by_their_statistics(
@@ -76,17 +92,17 @@ def test_both_engines_find_its_rows_by_their_statistics(
         assert table.where("close > 2.0").count() == 0
 
 
-def test_its_log_tells_what_a_file_holds(shelf: Shelf) -> None:
+def test_its_log_tells_what_a_file_holds_and_nothing_of_doubles(shelf: Shelf) -> None:
     shelf.replace()
-    assert shelf.bounds("close") == (1.0, 2.0)
     assert shelf.bounds("at") == (MOMENT, MOMENT)
-
-
-def test_nothing_is_said_of_a_column_whose_writer_was_silent(tmp_path: Path) -> None:
-    shelf = Shelf(tmp_path)
-    shelf.leave("1m", float("nan"), float("nan"))
-    shelf.replace()
     assert shelf.bounds("close") == (None, None)
+
+
+def test_nothing_is_said_of_a_column_without_a_value(tmp_path: Path) -> None:
+    shelf = Shelf(tmp_path)
+    shelf.leave("1m", None, at=None)
+    shelf.replace()
+    assert shelf.bounds("at") == (None, None)
 
 
 def test_no_rows_are_no_commit(shelf: Shelf) -> None:

@@ -5,6 +5,8 @@ from __future__ import annotations
 from dataclasses import dataclass
 from pathlib import Path
 
+TOLD = ("string", "timestamp", "date", "int", "bigint")
+
 
 @dataclass(frozen=True, slots=True)
 class Column:
@@ -46,6 +48,13 @@ class Table:
     def ddl(self) -> str:
         """The schema as Spark SQL: `asset_pair string, …`."""
         return ", ".join(f"{column.name} {column.type}" for column in self.columns)
+
+    @property
+    def told_columns(self) -> tuple[str, ...]:
+        """The columns of which the log tells the bounds, file by file. No doubles: where a file has
+        one value, Sail takes it from the log, and reads it wrongly there (docs/engines.md)."""
+        told = (column.name for column in self.columns if column.type in TOLD)
+        return tuple(name for name in told if name not in self.partition_by)
 
     def path(self, lake: Path) -> Path:
         return lake / self.layer / self.name
