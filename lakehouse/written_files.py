@@ -50,9 +50,11 @@ def append_rows(path: Path, folder: Path, before: DeltaTable | None = None) -> i
     if added:
         table = before or DeltaTable(str(path))
         partition_by = table.metadata().partition_columns
-        counted = _counted(added, None if before is None else 0)
+        # Who knows the table as it was has read it: whoever merges meanwhile must look again.
+        how = _counted(added, isBlindAppend=before is None)
+        how.max_commit_retries = None if before is None else 0
         table.create_write_transaction(
-            [*added], "append", table.schema(), partition_by, commit_properties=counted
+            [*added], "append", table.schema(), partition_by, commit_properties=how
         )
     return _rows(added)
 
@@ -85,9 +87,9 @@ def _partition_values(folder: Path) -> Iterator[tuple[str, str]]:
         yield name, unquote(value)
 
 
-def _counted(added: Iterable[AddAction], retries: int | None = None) -> CommitProperties:
-    metrics = {"operationMetrics": {"num_added_rows": _rows(added)}}
-    return CommitProperties(custom_metadata=metrics, max_commit_retries=retries)
+def _counted(added: Iterable[AddAction], **told: bool) -> CommitProperties:
+    metrics = {"num_added_rows": _rows(added)}
+    return CommitProperties(custom_metadata={"operationMetrics": metrics, **told})
 
 
 def _rows(added: Iterable[AddAction]) -> int:
