@@ -25,6 +25,7 @@ from lakehouse import delta, ops
 from lakehouse.appending import append_new
 from lakehouse.arrivals import Arrivals, arrivals_in
 from lakehouse.dead_letters import write_dead_letters
+from lakehouse.engine import is_sail
 from lakehouse.gate import BatchVerdict, Gate, Judgement
 from lakehouse.landing_rows import VALUES
 from lakehouse.outcomes import Recorder
@@ -90,7 +91,7 @@ class Lander:
             outcome.rows_in = sum(verdict.rows for verdict in judged.verdicts)
             outcome.rows_rejected = sum(verdict.rejected for verdict in judged.verdicts)
         letters = write_dead_letters(judged, self.settings)
-        scratch = staging / "published" if self.settings.engine == "sail" else None
+        scratch = staging / "published" if is_sail(self.settings) else None
         landed, arrivals = self.publish(judged, scratch)
         self.recorder.judged(judged.verdicts, gate.now)
         return Landing(judged.verdicts, landed, letters, arrivals)

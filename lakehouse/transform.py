@@ -18,7 +18,7 @@ from pyspark.sql import SparkSession
 
 from lakehouse import ops
 from lakehouse.commits import version_of
-from lakehouse.engine import as_default, register_tables
+from lakehouse.engine import as_default, is_sail, register_tables
 from lakehouse.errors import BuildFailed
 from lakehouse.outcomes import Recorder, written_since
 from lakehouse.settings import PROJECT, Settings
@@ -44,7 +44,7 @@ def run_dbt(
 
     indicators.register(session)
     before = {table.name: version_of(table.path(settings.lake)) for table in built_tables()}
-    with as_default(session), _quietly(settings) as places, _answers(settings, command) as answers:
+    with _answers(settings, command) as answers, as_default(session), _quietly(settings) as places:
         result = _parsed(settings, places)
         if result.success:
             told = json.dumps({**variables, "answers": str(answers or "")})
@@ -93,7 +93,7 @@ def _quietly(settings: Settings) -> Iterator[list[str]]:
 @contextmanager
 def _answers(settings: Settings, command: Sequence[str]) -> Iterator[Path | None]:
     """The folder where Sail leaves what models answered; see dbt/macros/answers.sql."""
-    if settings.engine != "sail" or command[0] != "run":
+    if not is_sail(settings) or command[0] != "run":
         yield None
         return
     folder = settings.lake / "staging" / f"dbt-{uuid.uuid4().hex}"
@@ -105,7 +105,7 @@ def _answers(settings: Settings, command: Sequence[str]) -> Iterator[Path | None
 
 
 def _take_over(session: SparkSession, settings: Settings, models: list[Any], answers: Path) -> None:
-    """Make the rows in files part of the models' tables, and give tables made anew their names."""
+    """Make the rows in files part of the models' tables, and name those that are new."""
     for model in models:
         table = table_named(f"{model.schema}.{model.name}")
         path = table.path(settings.lake)

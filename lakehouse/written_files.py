@@ -64,7 +64,7 @@ def _moved(folder: Path, path: Path) -> list[AddAction]:
 
 
 def _move(file: Path, folder: Path, path: Path) -> AddAction:
-    """A file whose commit never comes is nobody's: `lakehouse vacuum` removes it."""
+    """At the last moment: a file whose commit never comes is nobody's, and stays."""
     partition = file.parent.relative_to(folder)
     target = path / partition / f"part-{uuid.uuid4()}.parquet"
     target.parent.mkdir(parents=True, exist_ok=True)

@@ -18,6 +18,7 @@ from pyspark.sql import DataFrame, SparkSession
 from pyspark.sql import functions as F
 
 from lakehouse.builds.arrivals import Arrival
+from lakehouse.engine import is_sail
 from lakehouse.settings import Settings
 from lakehouse.tables import bronze_table
 
@@ -41,7 +42,8 @@ class Slice:
 def slices(session: SparkSession, settings: Settings, arrivals: list[Arrival]) -> list[Slice]:
     """The arrivals cut at midnights, each slice with about `build.slice_candles` at most, or, where
     that is not set, with MOST_CANDLES of the engine."""
-    most = settings.build.slice_candles or MOST_CANDLES[settings.engine]
+    engine = "sail" if is_sail(settings) else "spark"
+    most = settings.build.slice_candles or MOST_CANDLES[engine]
     if _most_candles(settings, arrivals) <= most:
         return [Slice(0, arrivals, None)]
     return list(_cut(arrivals, _midnights(_candles_by_day(session, arrivals), most)))

@@ -25,6 +25,8 @@ from lakehouse.tables import LAYERS
 # Waits 0.05 s, 0.2 s, 0.8 s and 3.2 s. The client's own policy waits ten minutes; the lake's own
 # engine, once it is dead, never comes back at the same port.
 RETRIES = 4
+# Variables by which another engine has the word, whatever the settings say.
+OTHER_ENGINES = {"PYSPARK_GATEWAY_PORT", "SPARK_REMOTE"}
 
 
 def connect(settings: Settings) -> SparkSession:
@@ -38,6 +40,11 @@ def connect(settings: Settings) -> SparkSession:
 def stream_session(settings: Settings) -> SparkSession:
     """The same with an engine that knows streams."""
     return _connected(settings, stream_engine_service)
+
+
+def is_sail(settings: Settings) -> bool:
+    """Whether `connect` leads to the lake's own Sail. Ask before `as_default`."""
+    return settings.engine == "sail" and os.environ.keys().isdisjoint(OTHER_ENGINES)
 
 
 def _connected(settings: Settings, service: Callable[[Settings], Service]) -> SparkSession:
