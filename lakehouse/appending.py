@@ -6,15 +6,15 @@ to the very version that told so: who comes second is told, merges, and doubles 
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
-import pyarrow as pa
 from deltalake import DeltaTable
 from deltalake.exceptions import CommitFailedError
 from pyspark.sql import DataFrame
 
+from lakehouse.candle_files import candle_files
 from lakehouse.scratch import CHEAP
 from lakehouse.tables import Table
 from lakehouse.written_files import append_rows
@@ -30,18 +30,11 @@ def append_new(
     where the table may hold candles of that time or got others meanwhile.
     """
     before = DeltaTable(str(path))
-    files = pa.table(before.get_add_actions(flatten=True)).to_pylist()
-    if any(_may_hold(file, extent) for extent in extents for file in files):
+    files = candle_files(before)
+    if any(file.may_hold(e.asset_pair, e.first, e.last) for e in extents for file in files):
         return None
     rows.write.options(**CHEAP).partitionBy(*table.partition_by).parquet(str(scratch))
     try:
         return append_rows(path, scratch, before)
     except CommitFailedError:
         return None
-
-
-def _may_hold(file: Mapping[str, Any], extent: Extent) -> bool:
-    first, last = file.get("min.timestamp"), file.get("max.timestamp")
-    if file["partition.partition_asset_pair"] != extent.asset_pair:
-        return False
-    return first is None or last is None or (first <= extent.last and last >= extent.first)

@@ -47,7 +47,7 @@ def run_dbt(
     with _answers(settings, command) as answers, as_default(session), _quietly(settings) as places:
         result = _parsed(settings, places)
         if result.success:
-            told = json.dumps({**variables, "answers": str(answers or "")})
+            told = json.dumps({**_own_variables(answers), **variables})
             result = _invoke(result.result, [*command, "--vars", told, *places])
         nodes = list(getattr(result.result, "results", []))
         if answers:
@@ -58,6 +58,12 @@ def run_dbt(
     if result.exception or failed:
         problem = str(result.exception or f"{failed[0].node.name}: {failed[0].message}")
         raise _failure(settings, " ".join(command), problem)
+
+
+def _own_variables(answers: Path | None) -> dict[str, Any]:
+    """The variables that no build tells."""
+    told = {table.full_name: table.told_columns for table in built_tables()}
+    return {"told_columns": told, "answers": str(answers or "")}
 
 
 def _failure(settings: Settings, what: str, problem: str) -> BuildFailed:
@@ -106,16 +112,18 @@ def _answers(settings: Settings, command: Sequence[str]) -> Iterator[Path | None
 
 def _take_over(session: SparkSession, settings: Settings, models: list[Any], answers: Path) -> None:
     """Make the rows in files part of the models' tables, and name those that are new."""
+    # A table without rows leaves no files, so what was made anew is marked.
+    anew = {model.name for model in models if (answers / "anew" / model.name).exists()}
     for model in models:
         table = table_named(f"{model.schema}.{model.name}")
         path = table.path(settings.lake)
-        # A table without rows leaves no files, so what was made anew is marked.
-        if (answers / "anew" / model.name).exists():
+        if model.name in anew:
             schema = session.createDataFrame([], table.ddl).toArrow().schema
             replace_rows(path, answers / "created" / model.name, schema, table)
         else:
             append_rows(path, answers / "appended" / model.name)
-    register_tables(session, settings)
+    if anew:
+        register_tables(session, settings)
 
 
 def _parsed(settings: Settings, places: list[str]) -> Any:

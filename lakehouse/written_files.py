@@ -36,7 +36,7 @@ def replace_rows(path: Path, folder: Path, schema: pa.Schema, table: Table) -> N
         mode="overwrite",
         partition_by=list(table.partition_by),
         configuration=configuration(table),
-        commit_properties=_counted(added),
+        commit_properties=_counted(_rows(added)),
     )
 
 
@@ -47,16 +47,17 @@ def append_rows(path: Path, folder: Path, before: DeltaTable | None = None) -> i
     another by now.
     """
     added = _moved(folder, path)
+    rows = _rows(added)
     if added:
         table = before or DeltaTable(str(path))
         partition_by = table.metadata().partition_columns
         # Who knows the table as it was has read it: whoever merges meanwhile must look again.
-        how = _counted(added, isBlindAppend=before is None)
+        how = _counted(rows, isBlindAppend=before is None)
         how.max_commit_retries = None if before is None else 0
         table.create_write_transaction(
             [*added], "append", table.schema(), partition_by, commit_properties=how
         )
-    return _rows(added)
+    return rows
 
 
 def _moved(folder: Path, path: Path) -> list[AddAction]:
@@ -87,8 +88,8 @@ def _partition_values(folder: Path) -> Iterator[tuple[str, str]]:
         yield name, unquote(value)
 
 
-def _counted(added: Iterable[AddAction], **told: bool) -> CommitProperties:
-    metrics = {"num_added_rows": _rows(added)}
+def _counted(rows: int, **told: bool) -> CommitProperties:
+    metrics = {"num_added_rows": rows}
     return CommitProperties(custom_metadata={"operationMetrics": metrics, **told})
 
 

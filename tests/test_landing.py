@@ -96,13 +96,13 @@ def test_who_lands_the_same_at_once_is_told_and_adds_nothing(
     land: Land, lake_on_sail: Settings, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     candles = [candle(hour) for hour in range(3)]
-    through_files, seen = appending.append_rows, []
+    append, seen = appending.append_rows, []
 
     def overtaken(*where: Any) -> int:
         if not seen:
             seen.append(where)
             assert land(*candles).rows_new == 3
-        return through_files(*where)
+        return append(*where)
 
     monkeypatch.setattr(appending, "append_rows", overtaken)
     assert land(*candles).rows_new == 0

@@ -10,14 +10,13 @@ from collections.abc import Iterator
 from dataclasses import dataclass, replace
 from datetime import UTC, date, datetime, time
 from functools import reduce
-from typing import Any
 
-import pyarrow as pa
 from deltalake import DeltaTable
 from pyspark.sql import DataFrame, SparkSession
 from pyspark.sql import functions as F
 
 from lakehouse.builds.arrivals import Arrival
+from lakehouse.candle_files import CandleFile, candle_files
 from lakehouse.engine import is_sail
 from lakehouse.settings import Settings
 from lakehouse.tables import bronze_table
@@ -53,22 +52,15 @@ def _most_candles(settings: Settings, arrivals: list[Arrival]) -> int:
     """Rows of the files that may hold what arrived, from the tables' own statistics."""
     files = {name: _files(settings, name) for name in {arrival.timeframe for arrival in arrivals}}
     return sum(
-        file["num_records"]
+        file.rows
         for arrival in arrivals
         for file in files[arrival.timeframe]
-        if _may_hold(file, arrival)
+        if file.may_hold(arrival.asset_pair, arrival.since)
     )
 
 
-def _files(settings: Settings, timeframe: str) -> list[dict[str, Any]]:
-    table = DeltaTable(str(bronze_table(timeframe).path(settings.lake)))
-    return list(pa.table(table.get_add_actions(flatten=True)).to_pylist())
-
-
-def _may_hold(file: dict[str, Any], arrival: Arrival) -> bool:
-    last = file.get("max.timestamp")
-    is_of_asset = file["partition.partition_asset_pair"] == arrival.asset_pair
-    return is_of_asset and (last is None or last >= arrival.since)
+def _files(settings: Settings, timeframe: str) -> list[CandleFile]:
+    return candle_files(DeltaTable(str(bronze_table(timeframe).path(settings.lake))))
 
 
 def _candles_by_day(session: SparkSession, arrivals: list[Arrival]) -> list[tuple[date, int]]:

@@ -19,8 +19,7 @@ LONG_AGO = datetime.min.replace(tzinfo=UTC)
 BOXES = re.compile(r"[\s\u2500-\u257f]+")
 # They come in the order in which parallel calls end.
 PROGRESS = ("fetched ", "failed ", "landed ")
-# How many files an engine writes depends on the cores it has, and on their pace.
-MEASURES = "process|pid|port|bytes|kb|mb|gb|mib|gib|size|seconds|ms|files"
+MEASURES = "process|pid|port|bytes|kb|mb|gb|mib|gib|size|seconds|ms"
 MEASURE = re.compile(rf"(?:^|_)(?:{MEASURES})(?:_|$)")
 NUMBER = re.compile(r"-?\d[\d,.]*")
 FIELD = re.compile(r'"(\w+)": "?-?\d[\d.,eE+-]*"?')
@@ -30,7 +29,6 @@ MASKS = (
     (re.compile(r"\b[0-9a-f]{8}(?:-[0-9a-f]{4}){3}-[0-9a-f]{12}\b"), "<id>"),
     (re.compile(r"(?<=127\.0\.0\.1:)\d+|(?<=localhost:)\d+"), "<port>"),
     (re.compile(r"\b(process|pid|port) \d+\b"), r"\1 <number>"),
-    (re.compile(r"\b\d[\d,]* (files?|contents)\b"), r"<number> \1"),
     (re.compile(r"(?<![\w.,])\d[\d,.]*\s?(?:ms|s|seconds?)\b"), "<duration>"),
     (re.compile(r"(?<![\w.,])\d[\d,.]*\s?(?:bytes?|[kKMG]i?B|B)\b"), "<size>"),
 )
