@@ -11,7 +11,7 @@ from typing import Any
 
 from pyspark.errors import PySparkException
 
-from lakehouse import ops, transform
+from lakehouse import dbt_project, ops
 from lakehouse.arrivals import Arrival
 from lakehouse.backfill import Result, progress, runs
 from lakehouse.builds import build
@@ -56,7 +56,7 @@ def backfill_files(
     with ThreadPoolExecutor(1) as warm_up:
         # The landing mostly waits for the engine.
         if with_build:
-            warm_up.submit(transform.preload)
+            warm_up.submit(dbt_project.preload)
         landing = _land(files, Lander(session, settings, recorder))
     take_in(settings, recorder, _lessons(landing.arrivals.arrivals))
     record_sources(settings, run_id, landing.arrivals.shares)

@@ -10,7 +10,7 @@ from enum import Enum
 
 from pyspark.sql import SparkSession
 
-from lakehouse import delta, gate, transform
+from lakehouse import dbt_project, delta, gate
 from lakehouse.arrivals import Arrivals
 from lakehouse.backfill import (
     Backfill,
@@ -166,7 +166,7 @@ def run(
         session = warm_up.submit(connect, settings)
         warm_up.submit(gate.preload)
         if with_build:
-            warm_up.submit(transform.preload)
+            warm_up.submit(dbt_project.preload)
         result = _land(settings, prepared, watcher, recorder, session)
         try:
             built = build(session.result(), settings, recorder) if with_build else None

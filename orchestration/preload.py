@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import gc
 
-from lakehouse import gate, transform
+from lakehouse import dbt_project, gate
 from lakehouse.sources.adapters import ADAPTERS
 from spark_jobs import (
     bronze_dead_letters,
@@ -28,7 +28,7 @@ __all__ = [
 ]
 
 gate.preload()
-transform.preload()
+dbt_project.preload()
 for adapter in ADAPTERS.values():
     adapter.warm_up()
 # No worker or task looks for garbage among it, and copies its memory by doing so.

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import os
 from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 
 import pytest
@@ -16,6 +17,7 @@ from pyspark.sql import SparkSession
 
 from lakehouse import services
 from lakehouse.engine import connect, engine_service, register_tables
+from lakehouse.engine.server import NOTING_LINES
 from lakehouse.kafka import bootstrap_servers
 from lakehouse.settings import Settings, load_settings
 from lakehouse.tables import LAYERS
@@ -85,9 +87,16 @@ def sail_remote(tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
 
 @pytest.fixture(scope="session")
 def sail(sail_remote: str) -> Iterator[SparkSession]:
-    # Not through connect(): SPARK_REMOTE may name the run's Spark engine by now.
-    session = SparkSession.builder.remote(sail_remote).create()
+    with sail_session(sail_remote) as session:
+        yield session
+
+
+@contextmanager
+def sail_session(remote: str) -> Iterator[SparkSession]:
+    """Not by connect(): SPARK_REMOTE may name the run's Spark engine by now."""
+    session = SparkSession.builder.remote(remote).create()
     session.conf.set("spark.sql.session.timeZone", "UTC")
+    session.conf.set(NOTING_LINES, "false")
     yield session
     session.stop()
 

@@ -29,8 +29,7 @@ from lakehouse.errors import (
 from lakehouse.settings import Settings, load_settings
 from lakehouse.tables import bronze_table, table_named
 from lakehouse.time_travel import history
-from tests.conftest import forget_tables, settings_for
-from tests.knowledge.conftest import sail_session
+from tests.conftest import forget_tables, sail_session, settings_for
 from tests.knowledge.histories import HOUR, START, TYPES, record_release
 
 TECHNICAL = "gold.mart_technical_indicators"

@@ -23,7 +23,7 @@ from pyspark.sql import SparkSession
 from lakehouse import Lakehouse, delta
 from lakehouse.errors import InvalidQuery
 from lakehouse.settings import Settings
-from tests.knowledge.conftest import sail_session
+from tests.conftest import sail_session
 
 
 @dataclass(frozen=True, slots=True)

@@ -33,8 +33,7 @@ from lakehouse.errors import (
 from lakehouse.releases import drop
 from lakehouse.settings import Settings, load_settings
 from lakehouse.snapshots import make_cut
-from tests.conftest import forget_tables, settings_for
-from tests.knowledge.conftest import sail_session
+from tests.conftest import forget_tables, sail_session, settings_for
 from tests.knowledge.histories import record_release
 
 DAILY = "gold.mart_daily_metrics"

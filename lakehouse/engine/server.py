@@ -18,6 +18,8 @@ JARS = PROJECT / ".cache" / "jars" / "engine"
 CONNECT_SERVER = "org.apache.spark.sql.connect.service.SparkConnectServer"
 # Spark compiles code for every query; the default cache for it is swept again and again.
 JAVA_OPTIONS = "-Duser.timezone=UTC -XX:+UseParallelGC -XX:ReservedCodeCacheSize=512m"
+# For each Column the client would note the line of Python that made it, at six times the cost.
+NOTING_LINES = "spark.python.sql.dataFrameDebugging.enabled"
 DELTA_DEFAULT = "spark.databricks.delta.properties.defaults"
 DELTA_VACUUM = "spark.databricks.delta.vacuum"
 
@@ -120,6 +122,7 @@ def spark_conf(settings: Settings, port: int, jars: list[str]) -> dict[str, str]
         "spark.sql.extensions": "io.delta.sql.DeltaSparkSessionExtension",
         "spark.sql.catalog.spark_catalog": "org.apache.spark.sql.delta.catalog.DeltaCatalog",
         "spark.sql.session.timeZone": "UTC",
+        NOTING_LINES: "false",
         # Delta forces no timestamp type on its files; INT96 would leave them without statistics.
         "spark.sql.parquet.outputTimestampType": "TIMESTAMP_MICROS",
         "spark.sql.shuffle.partitions": cores,

@@ -16,7 +16,7 @@ from urllib.parse import urlsplit
 from pyspark.errors import PySparkException
 from pyspark.sql import SparkSession
 
-from lakehouse.engine.server import engine_service, stream_engine_service
+from lakehouse.engine.server import NOTING_LINES, engine_service, stream_engine_service
 from lakehouse.errors import EngineUnreachable
 from lakehouse.services import Service
 from lakehouse.settings import Settings
@@ -53,6 +53,8 @@ def _connected(settings: Settings, service: Callable[[Settings], Service]) -> Sp
     else:
         session = _remote_session(_address(settings, service))
     session.conf.set("spark.sql.session.timeZone", "UTC")
+    if is_sail(settings):
+        session.conf.set(NOTING_LINES, "false")
     register_tables(session, settings)
     return session
 

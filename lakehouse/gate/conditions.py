@@ -41,6 +41,8 @@ REFUSED = {"mostly", "row_condition", "condition_parser", "result_format", "catc
 RESULT_FORMAT = {"result_format": "BASIC"}
 ROW_COUNT = "table.row_count"
 
+_compiled: dict[tuple[Suite, tuple[int, ...], type, str], list[Condition]] = {}
+
 
 @dataclass(frozen=True, slots=True)
 class Condition:
@@ -149,9 +151,22 @@ class _SymbolicEngine(SparkDFExecutionEngine):
 
 
 def compile_suite(
-    suite: Suite, checks: Iterable[tuple[int, Check]], spark: SparkSession, schema: StructType
+    suite: Suite, checks: Sequence[tuple[int, Check]], spark: SparkSession, schema: StructType
 ) -> list[Condition]:
-    """The checks against rows of that schema, helper columns included. Raises InvalidSuite."""
+    """The checks against rows of that schema, helper columns included. Raises InvalidSuite.
+
+    Done once a process for rows of a kind: it takes a tenth of a second.
+    """
+    # Columns of Spark Connect are not those of a session inside this process.
+    key = (suite, tuple(index for index, _ in checks), type(spark), schema.json())
+    if key not in _compiled:
+        _compiled[key] = _compile_all(suite, checks, spark, schema)
+    return _compiled[key]
+
+
+def _compile_all(
+    suite: Suite, checks: Sequence[tuple[int, Check]], spark: SparkSession, schema: StructType
+) -> list[Condition]:
     engine = _SymbolicEngine(spark, schema)
     conditions = [_compile(suite, engine, schema, index, check) for index, check in checks]
     unique = [c.check for c in conditions if isinstance(c, RowCondition) and c.keys]

@@ -45,9 +45,10 @@ class _Content(BaseModel):
     expectations: list[Check] = Field(min_length=1, max_length=MOST_EXPECTATIONS)
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True, slots=True, eq=False)
 class Suite:
-    """A checked file. `tables` are full names; `name` is that of the file, with its layer."""
+    """A checked file, loaded once: no other equals it. `tables` are full names; `name` is that of
+    the file, with its layer."""
 
     name: str
     path: Path

@@ -8,12 +8,11 @@ from pathlib import Path
 
 import polars as pl
 import pytest
-from pyspark.sql import SparkSession
 
 from lakehouse.engine import register_tables
 from tests.builds.lakes import Lake, NewLake
 from tests.builds.market import market
-from tests.conftest import settings_for
+from tests.conftest import sail_session, settings_for
 
 
 @pytest.fixture(scope="session")
@@ -22,9 +21,7 @@ def new_lake(sail_remote: str) -> Iterator[NewLake]:
     with ExitStack() as sessions:
 
         def open_lake(path: Path) -> Lake:
-            session = SparkSession.builder.remote(sail_remote).create()
-            sessions.callback(session.stop)
-            session.conf.set("spark.sql.session.timeZone", "UTC")
+            session = sessions.enter_context(sail_session(sail_remote))
             settings = settings_for(path, engine="sail")
             register_tables(session, settings)
             return Lake(session, settings)

@@ -7,10 +7,11 @@ import json
 import pytest
 from deltalake import DeltaTable, write_deltalake
 
+from lakehouse.dbt_project import log_path
 from lakehouse.errors import BuildFailed
 from lakehouse.outcomes import Recorder
 from lakehouse.tables import built_tables, table_named
-from lakehouse.transform import log_path, run_dbt
+from lakehouse.transform import run_dbt
 from tests.builds.lakes import DAILY, Lake
 
 

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
-from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -13,7 +12,7 @@ from pyspark.sql import SparkSession
 from lakehouse import Lakehouse
 from lakehouse.engine import register_tables
 from lakehouse.settings import Settings
-from tests.conftest import forget_tables, settings_for
+from tests.conftest import forget_tables, sail_session, settings_for
 from tests.knowledge.histories import Value, random_history, write
 
 
@@ -43,14 +42,6 @@ def known_lake(
 def known(session: SparkSession, tmp_path: Path) -> Known:
     """On either engine."""
     return known_lake(session, tmp_path / "lake", random_history(seed=1))
-
-
-@contextmanager
-def sail_session(remote: str) -> Iterator[SparkSession]:
-    session = SparkSession.builder.remote(remote).create()
-    session.conf.set("spark.sql.session.timeZone", "UTC")
-    yield session
-    session.stop()
 
 
 @pytest.fixture(scope="module")

@@ -11,7 +11,8 @@ from pyspark.sql import DataFrame, SparkSession
 from lakehouse.engine import register_tables
 from lakehouse.errors import BeforeFirstVersion, InvalidQuery, UnknownTable
 from lakehouse.tables import bronze_table, table_named
-from tests.knowledge.conftest import Known, known_lake, sail_session
+from tests.conftest import sail_session
+from tests.knowledge.conftest import Known, known_lake
 from tests.knowledge.histories import (
     COMPANION,
     ENRICHED,
