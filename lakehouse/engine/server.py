@@ -20,6 +20,7 @@ CONNECT_SERVER = "org.apache.spark.sql.connect.service.SparkConnectServer"
 JAVA_OPTIONS = "-Duser.timezone=UTC -XX:+UseParallelGC -XX:ReservedCodeCacheSize=512m"
 # For each Column the client would note the line of Python that made it, at six times the cost.
 NOTING_LINES = "spark.python.sql.dataFrameDebugging.enabled"
+PIECES = 8
 DELTA_DEFAULT = "spark.databricks.delta.properties.defaults"
 DELTA_VACUUM = "spark.databricks.delta.vacuum"
 
@@ -125,7 +126,9 @@ def spark_conf(settings: Settings, port: int, jars: list[str]) -> dict[str, str]
         NOTING_LINES: "false",
         # Delta forces no timestamp type on its files; INT96 would leave them without statistics.
         "spark.sql.parquet.outputTimestampType": "TIMESTAMP_MICROS",
-        "spark.sql.shuffle.partitions": cores,
+        # Small shuffles are read by one task, larger ones by all cores, each a piece at a time.
+        "spark.sql.shuffle.partitions": str(PIECES * settings.spark.cores),
+        "spark.sql.adaptive.advisoryPartitionSizeInBytes": "16m",
         "spark.sql.adaptive.coalescePartitions.parallelismFirst": "false",
         # A table's log is replayed by a task for each, and most logs are short.
         "spark.databricks.delta.snapshotPartitions": "1",
