@@ -126,6 +126,8 @@ def spark_conf(settings: Settings, port: int, jars: list[str]) -> dict[str, str]
         NOTING_LINES: "false",
         # Delta forces no timestamp type on its files; INT96 would leave them without statistics.
         "spark.sql.parquet.outputTimestampType": "TIMESTAMP_MICROS",
+        # Java never compiles a method longer than this; a gate's, in one piece, always is.
+        "spark.sql.codegen.hugeMethodLimit": "8000",
         # Small shuffles are read by one task, larger ones by all cores, each a piece at a time.
         "spark.sql.shuffle.partitions": str(PIECES * settings.spark.cores),
         "spark.sql.adaptive.advisoryPartitionSizeInBytes": "16m",
