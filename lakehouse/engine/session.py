@@ -39,7 +39,10 @@ def connect(settings: Settings) -> SparkSession:
 
 def stream_session(settings: Settings) -> SparkSession:
     """The same with an engine that knows streams."""
-    return _connected(settings, stream_engine_service)
+    session = _connected(settings, stream_engine_service)
+    # Spark puts no small pieces together again within a micro-batch.
+    session.conf.set("spark.sql.shuffle.partitions", str(settings.spark.cores))
+    return session
 
 
 def is_sail(settings: Settings) -> bool:
