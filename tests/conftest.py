@@ -37,6 +37,17 @@ def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
     items.sort(key=lambda item: item.get_closest_marker("e2e") is None)
 
 
+@pytest.hookimpl(wrapper=True)
+def pytest_runtest_protocol(item: pytest.Item) -> Iterator[None]:
+    """SPARK_REMOTE is for tests on Spark alone: it has the word over a lake's own engine."""
+    named = None if _is_on_spark(item) else os.environ.pop("SPARK_REMOTE", None)
+    try:
+        return (yield)
+    finally:
+        if named:
+            os.environ["SPARK_REMOTE"] = named
+
+
 def _is_on_spark(item: pytest.Item) -> bool:
     parameters = getattr(item, "callspec", None)
     is_either = parameters is not None and parameters.params.get("session") == "spark"

@@ -34,7 +34,10 @@ def connect(settings: Settings) -> SparkSession:
 
     Raises EngineStartFailed, EngineUnreachable, JavaMissing or JarsMissing.
     """
-    return _connected(settings, engine_service)
+    session = _connected(settings, engine_service)
+    if is_sail(settings):  # Spark's server was started with it
+        session.conf.set(NOTING_LINES, "false")
+    return session
 
 
 def stream_session(settings: Settings) -> SparkSession:
@@ -56,8 +59,6 @@ def _connected(settings: Settings, service: Callable[[Settings], Service]) -> Sp
     else:
         session = _remote_session(_address(settings, service))
     session.conf.set("spark.sql.session.timeZone", "UTC")
-    if is_sail(settings):
-        session.conf.set(NOTING_LINES, "false")
     register_tables(session, settings)
     return session
 
