@@ -104,7 +104,7 @@ def sail(sail_remote: str) -> Iterator[SparkSession]:
 
 @contextmanager
 def sail_session(remote: str) -> Iterator[SparkSession]:
-    """Not by connect(): SPARK_REMOTE may name the run's Spark engine by now."""
+    """Not by connect(): in a test on both engines SPARK_REMOTE names Spark."""
     session = SparkSession.builder.remote(remote).create()
     session.conf.set("spark.sql.session.timeZone", "UTC")
     session.conf.set(NOTING_LINES, "false")

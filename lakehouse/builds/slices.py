@@ -40,9 +40,8 @@ class Most:
 
     def holds(self, candles: Counter[str]) -> bool:
         """Whether a slice may be as large; the candles by asset pair."""
-        return (
-            candles.total() <= self.candles and max(candles.values(), default=0) <= self.of_an_asset
-        )
+        longest = max(candles.values(), default=0)
+        return candles.total() <= self.candles and longest <= self.of_an_asset
 
 
 @dataclass(frozen=True, slots=True)
