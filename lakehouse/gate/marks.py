@@ -3,7 +3,7 @@ reasons spelled out from them."""
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 
 from pyspark.sql import Column, DataFrame
 from pyspark.sql import functions as F
@@ -25,17 +25,34 @@ def bits(checks: Numbered, severity: str) -> int:
 
 def mask(marks: Iterable[tuple[int, Column]]) -> Column:
     """One bigint with the bit `index` set where the column is true."""
-    zero = F.lit(0).cast("bigint")
-    each = [F.when(mark, F.lit(1 << index).cast("bigint")).otherwise(zero) for index, mark in marks]
-    return _either(each) if each else zero
+    together: dict[str, tuple[Column, int]] = {}
+    for index, mark in marks:
+        # Many checks skip a row for the same reason.
+        _, others = together.get(str(mark), (mark, 0))
+        together[str(mark)] = mark, others | 1 << index
+    each = [F.when(mark, _bigint(bits)).otherwise(_bigint(0)) for mark, bits in together.values()]
+    return _halved(Column.bitwiseOR, each) if each else _bigint(0)
 
 
-def _either(masks: Sequence[Column]) -> Column:
+def rare_mask(marks: Iterable[tuple[int, Column]]) -> Column:
+    """The same, where most rows have no bit: of those, only the conditions are computed."""
+    marks = list(marks)
+    if not marks:
+        return _bigint(0)
+    is_any = _halved(Column.__or__, [mark for _, mark in marks])
+    return F.when(is_any, mask(marks)).otherwise(_bigint(0))
+
+
+def _bigint(value: int) -> Column:
+    return F.lit(value).cast("bigint")
+
+
+def _halved(either: Callable[[Column, Column], Column], columns: Sequence[Column]) -> Column:
     # Halving keeps the expression flat: the protocol refuses one nested a hundred deep.
-    if len(masks) == 1:
-        return masks[0]
-    middle = len(masks) // 2
-    return _either(masks[:middle]).bitwiseOR(_either(masks[middle:]))
+    if len(columns) == 1:
+        return columns[0]
+    middle = len(columns) // 2
+    return either(_halved(either, columns[:middle]), _halved(either, columns[middle:]))
 
 
 def with_reasons(marked: DataFrame, checks: Numbered) -> DataFrame:
