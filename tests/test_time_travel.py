@@ -1,4 +1,6 @@
+import shutil
 from datetime import UTC, datetime, timedelta
+from pathlib import Path
 
 import pytest
 from pyspark.sql import SparkSession
@@ -18,17 +20,30 @@ from tests.conftest import forget_tables
 TABLE = "gold.prices"
 
 
+@pytest.fixture(scope="module")
+def kept(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """Where the table of each engine is kept, for writing it takes Spark seconds."""
+    return tmp_path_factory.mktemp("kept")
+
+
 @pytest.fixture
-def house(settings: Settings, session: SparkSession, request: pytest.FixtureRequest) -> Lakehouse:
+def house(
+    settings: Settings, session: SparkSession, request: pytest.FixtureRequest, kept: Path
+) -> Lakehouse:
     """A table of two versions with rows: first A = 1; then A = 2 and B = 3; on either engine."""
     lake = settings.model_copy(update={"engine": request.node.callspec.params["session"]})
     forget_tables(session)
+    if (kept / lake.engine).exists():
+        shutil.copytree(kept / lake.engine, lake.lake)
+        register_tables(session, lake)
+        return Lakehouse(lake, session)
     register_tables(session, lake)
     path = lake.lake / "gold" / "prices"
     session.sql(f"CREATE TABLE {TABLE} (asset string, price double) USING delta LOCATION '{path}'")
     house = Lakehouse(lake, session)
     house.merge_upsert(rows(session, A=1), TABLE, ["asset"])
     house.merge_upsert(rows(session, A=2, B=3), TABLE, ["asset"])
+    shutil.copytree(lake.lake, kept / lake.engine)
     return house
 
 

@@ -1,13 +1,13 @@
 {#- How a model's table takes in what its query found; see docs/decisions/0011. Decided when a model
     runs, not when the project is parsed: so what was parsed serves every build. -#}
 
-{#- Where all candles that arrived are new, a table of one row per candle has nothing to change; one
-    of what was replaced has nothing to add. -#}
+{#- Whether the table holds nothing that the arrivals could change; one of what was replaced has
+    nothing to add then. -#}
 {% macro is_appended() -%}
     {%- if 'known_until' in model.columns -%}
     {{ return(not is_replacing()) }}
     {%- else -%}
-    {{ return(var('is_append') and model.config.meta.get('is_row_per_candle', false)) }}
+    {{ return(model.schema ~ '.' ~ model.name in var('appended')) }}
     {%- endif -%}
 {%- endmacro %}
 

@@ -109,6 +109,14 @@ class Recorded:
             earliest[row["timeframe"]] = min(time, earliest.get(row["timeframe"], time))
         return earliest
 
+    def closed_since(self) -> dict[str, datetime]:
+        """By asset pair, when the first candle closes that is new or changed."""
+        closed: dict[str, datetime] = {}
+        for row in self.rows:
+            closes = row["since"] + step(row["timeframe"])
+            closed[row["asset_pair"]] = min(closes, closed.get(row["asset_pair"], closes))
+        return closed
+
 
 def record_arrivals(
     session: SparkSession,

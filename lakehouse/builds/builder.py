@@ -15,6 +15,7 @@ from typing import Any
 from pyspark.sql import SparkSession
 
 from lakehouse import delta, ops
+from lakehouse.builds.appended import appended_tables
 from lakehouse.builds.arrivals import SILVER, Arrival, Recorded, record_arrivals
 from lakehouse.builds.before import (
     NOTHING,
@@ -127,7 +128,8 @@ class Builder:
         # Stages that stand apart are taken up one after the other, each with arrivals of its own.
         arrived_as = f"{self.new.build_id}-{next(self._numbers)}"
         self.new.built_at = ops.now()
-        per_candle = [t.full_name for stage in stages for t in stage if t.is_row_per_candle]
+        tables = [table for stage in stages for table in stage]
+        per_candle = [table.full_name for table in tables if table.is_row_per_candle]
         candles = next(iter(per_candle), SILVER)
         recorded = record_arrivals(self.session, self.settings, arrived_as, part.arrivals, candles)
         return {
@@ -136,7 +138,7 @@ class Builder:
             "until": f"{part.until:%Y-%m-%d %H:%M:%S}" if part.until else "",
             "since": {} if is_first else recorded.earliest("since"),
             "lookback_from": {} if is_first else recorded.earliest("lookback_from"),
-            "is_append": recorded.is_all_new,
+            "appended": [] if is_first else appended_tables(self.session, tables, recorded),
             "released_version": self._replaced_version(recorded),
             "versions_before": self.refreshed,
             "lacking": self.lacking,

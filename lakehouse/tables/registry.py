@@ -52,6 +52,7 @@ def _dbt_table(layer: str, model: dict[str, Any], refs: tuple[str, ...]) -> Tabl
         tolerance=meta.get("tolerance"),
         reads=tuple(f"{built}.{ref}" for ref in refs if (built := _layer_of(ref))),
         is_row_per_candle=meta.get("is_row_per_candle", False),
+        is_row_per_moment=meta.get("is_row_per_moment", False),
     )
 
 

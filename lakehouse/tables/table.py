@@ -38,6 +38,7 @@ class Table:
     timeframe: str | None = None
     reads: tuple[str, ...] = ()
     is_row_per_candle: bool = False
+    is_row_per_moment: bool = False  # of an asset, at which a candle of it closed
     is_streamed: bool = False
 
     @property

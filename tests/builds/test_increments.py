@@ -14,8 +14,10 @@ from lakehouse import ops
 from lakehouse.builds import build
 from lakehouse.builds.builder import Builder
 from lakehouse.builds.slices import Slice
+from lakehouse.commits import actions_of, version_of
 from lakehouse.outcomes import Recorder
 from lakehouse.settings import BuildOptions
+from lakehouse.tables import table_named
 from tests.builds import brute_force
 from tests.builds.lakes import (
     ANALYSIS,
@@ -63,6 +65,18 @@ def test_day_by_day_gives_the_same_as_all_at_once(grown: Lake, whole: Lake) -> N
     assert grown.rows(SUPERSEDED).is_empty()
 
 
+def replaced_files(lake: Lake, name: str) -> list[bool]:
+    """Of each commit after the first, whether it took the place of files that were there."""
+    path = table_named(name).path(lake.settings.lake)
+    actions = [actions_of(path, version) for version in range(1, (version_of(path) or 0) + 1)]
+    return [any("remove" in action for action in commit) for commit in actions]
+
+
+@pytest.mark.parametrize("name", [ENRICHED, ANALYSIS, TECHNICAL])
+def test_a_day_that_follows_is_added_and_nothing_is_written_again(grown: Lake, name: str) -> None:
+    assert replaced_files(grown, name) == [False, False]
+
+
 def test_a_late_candle_recomputes_its_series_from_there_on(
     grown: Lake, whole: Lake, candles: pl.DataFrame
 ) -> None:
@@ -72,6 +86,7 @@ def test_a_late_candle_recomputes_its_series_from_there_on(
     assert [(a.asset_pair, a.timeframe) for a in built.arrivals] == [("ETHUSD", "1h")]
     assert not list(grown.settings.lake.glob("staging/*"))
     assert_same_tables(grown, whole)
+    assert replaced_files(grown, ANALYSIS) == [False, False, True]
     for name in BUILT:
         now = grown.rows(name)
         assert of("BTCUSD", now).equals(of("BTCUSD", before[name]))
