@@ -17,7 +17,7 @@ from pyspark.sql import functions as F
 
 from lakehouse.gate import library
 from lakehouse.gate.helpers import nameable, with_helpers
-from lakehouse.gate.marks import FAILED, SKIPPED, mask, rare_mask, with_reasons
+from lakehouse.gate.marks import FAILED, SKIPPED, rare_mask, shared_mask, with_reasons
 from lakehouse.gate.repeats import CELL, Uniqueness, kept, settle, split
 from lakehouse.gate.suites import Suite, suite_of
 from lakehouse.gate.tally import BATCH, Tally, counted, exchange
@@ -77,7 +77,7 @@ class Gate:
         marked = helped.select(
             *frame.columns,
             rare_mask((c.index, c.broken) for c in rows if not c.keys).alias(FAILED),
-            mask((c.index, c.skipped) for c in rows).alias(SKIPPED),
+            shared_mask((c.index, c.skipped) for c in rows).alias(SKIPPED),
         )
         return with_reasons(marked, self.checks)
 

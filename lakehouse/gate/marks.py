@@ -3,6 +3,7 @@ reasons spelled out from them."""
 
 from __future__ import annotations
 
+from collections import defaultdict
 from collections.abc import Callable, Iterable, Sequence
 
 from pyspark.sql import Column, DataFrame
@@ -25,22 +26,35 @@ def bits(checks: Numbered, severity: str) -> int:
 
 def mask(marks: Iterable[tuple[int, Column]]) -> Column:
     """One bigint with the bit `index` set where the column is true."""
-    together: dict[str, tuple[Column, int]] = {}
+    return _either_of((1 << index, mark) for index, mark in marks)
+
+
+def shared_mask(marks: Iterable[tuple[int, Column]]) -> Column:
+    """As `mask`, for conditions that many checks have in common: each is computed once.
+
+    They are told apart by how they print. Literals print like columns, so there may be none.
+    """
+    columns: dict[str, Column] = {}
+    masks: dict[str, int] = defaultdict(int)
     for index, mark in marks:
-        # Many checks skip a row for the same reason.
-        _, others = together.get(str(mark), (mark, 0))
-        together[str(mark)] = mark, others | 1 << index
-    each = [F.when(mark, _bigint(bits)).otherwise(_bigint(0)) for mark, bits in together.values()]
-    return _halved(Column.bitwiseOR, each) if each else _bigint(0)
+        name = str(mark)
+        columns[name] = mark
+        masks[name] |= 1 << index
+    return _either_of((masks[name], column) for name, column in columns.items())
 
 
 def rare_mask(marks: Iterable[tuple[int, Column]]) -> Column:
-    """The same, where most rows have no bit: of those, only the conditions are computed."""
+    """As `mask`, where most rows have no bit: of those, only the conditions are computed."""
     marks = list(marks)
     if not marks:
         return _bigint(0)
     is_any = _halved(Column.__or__, [mark for _, mark in marks])
     return F.when(is_any, mask(marks)).otherwise(_bigint(0))
+
+
+def _either_of(masks: Iterable[tuple[int, Column]]) -> Column:
+    each = [F.when(mark, _bigint(value)).otherwise(_bigint(0)) for value, mark in masks]
+    return _halved(Column.bitwiseOR, each) if each else _bigint(0)
 
 
 def _bigint(value: int) -> Column:
