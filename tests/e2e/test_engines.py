@@ -82,6 +82,15 @@ def refused(lake: Lake) -> list[tuple[str, str]]:
     return sorted((str(record["timestamp"]), str(record["reason"])) for record in lake.rejected())
 
 
+def refused_candles(lake: Lake) -> set[tuple[str, str, str]]:
+    """Each once, by its minute: one that came twice has two records, one off the grid is late by
+    a second."""
+    return {
+        (record["asset_pair"], record["timeframe"], str(record["timestamp"])[:16])
+        for record in lake.rejected()
+    }
+
+
 @pytest.mark.parametrize("engines", TURNS, ids=" then ".join)
 def test_both_engines_build_equal_tables_and_continue_those_of_the_other(
     lake_of: Callable[..., Lake], engines: tuple[str, ...]
@@ -92,7 +101,7 @@ def test_both_engines_build_equal_tables_and_continue_those_of_the_other(
     assert same(mixed, alone, [*present, *BUILT]) == []
     assert mixed.versions().keys() == alone.versions().keys()
     assert refused(mixed) == refused(alone) != []
-    assert mixed.bronze().height + len(mixed.rejected()) >= 2 * (1440 + 3 * 24 + 2 * (6 + 1))
+    assert mixed.bronze().height + len(refused_candles(mixed)) == 2 * (1440 + 3 * 24 + 2 * (6 + 1))
 
 
 CANDLES, DAILY = "silver.market_data_enriched", "gold.mart_daily_metrics"
@@ -100,7 +109,7 @@ ONE_ROW = "asset_pair = 'ETHUSD' and date = date'2026-03-03'"
 RANGE = "select asset_pair, timeframe, timestamp, close, round(rsi_14, 6) as rsi_14"
 COMMANDS = (
     ("sql", f"{RANGE} from {CANDLES} where timestamp >= '2026-03-04' order by 1, 2, 3"),
-    ("sql", f"select asset_pair, date, open, volume, coverage from {DAILY} order by 1, 2"),
+    ("sql", f"select asset_pair, date, open, close, volume, coverage from {DAILY} order by 1, 2"),
     ("sql", f"select count(*) from {DAILY}", "--release", "latest"),
     ("sql", "select status, count(*) from ops.outcomes group by status", "--as-of", "2999-01-01"),
     ("read", DAILY, "--version", "0", "--where", "asset_pair = 'BTCUSD'", "--json"),
