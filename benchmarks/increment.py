@@ -25,7 +25,7 @@ from benchmarks import report
 from benchmarks.candles import CANDLES_A_DAY, SYMBOLS, write_parquet
 from benchmarks.machine import spread
 from benchmarks.sides import Lake, ratios
-from lakehouse.settings import config_file
+from lakehouse.places import config_file
 
 FIRST_NEW = date(2025, 9, 1)
 FEW = 2

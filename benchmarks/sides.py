@@ -19,7 +19,8 @@ import polars as pl
 from benchmarks.watch import Watch
 from lakehouse import services
 from lakehouse.engine import engine_service
-from lakehouse.settings import PROJECT, Settings, load_settings
+from lakehouse.places import PROJECT
+from lakehouse.settings import Settings, load_settings
 
 COMMAND = str(Path(sys.executable).with_name("lakehouse"))
 TABLES = ("bronze", "silver", "gold")

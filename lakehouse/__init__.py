@@ -1,17 +1,25 @@
 """A market-data lakehouse on Spark, Delta Lake, dbt and Great Expectations."""
 
-from typing import Any
+from importlib import import_module
+from typing import TYPE_CHECKING, Any
 
-from lakehouse.errors import LakehouseError
-from lakehouse.settings import Settings, load_settings
+if TYPE_CHECKING:
+    from lakehouse.api import Lakehouse
+    from lakehouse.errors import LakehouseError
+    from lakehouse.settings import Settings, load_settings
 
 __all__ = ["Lakehouse", "LakehouseError", "Settings", "load_settings"]
 
+_HOMES = {
+    "Lakehouse": "api",
+    "LakehouseError": "errors",
+    "Settings": "settings",
+    "load_settings": "settings",
+}
+
 
 def __getattr__(name: str) -> Any:
-    # PySpark is slow to import, and importing any module of the library comes by here.
-    if name == "Lakehouse":
-        from lakehouse.api import Lakehouse
-
-        return Lakehouse
+    # PySpark and pydantic are slow to import; importing any module of the library comes by here.
+    if name in _HOMES:
+        return getattr(import_module(f"lakehouse.{_HOMES[name]}"), name)
     raise AttributeError(name)

@@ -16,7 +16,8 @@ from pathlib import Path
 from typing import Any
 
 from lakehouse.errors import BuildFailed
-from lakehouse.settings import PROJECT, Settings
+from lakehouse.places import PROJECT
+from lakehouse.settings import Settings
 
 DBT = PROJECT / "dbt"
 PARSED = PROJECT / ".cache" / "dbt" / "partial_parse.msgpack"

@@ -23,8 +23,9 @@ import httpx
 from dotenv import dotenv_values
 
 from lakehouse.errors import OrchestratorStartFailed
+from lakehouse.places import PROJECT
 from lakehouse.services import Service, find
-from lakehouse.settings import PROJECT, Settings
+from lakehouse.settings import Settings
 
 API = "airflow-api-server"
 PARTS = {

@@ -27,8 +27,8 @@ from pydantic_settings import (
 )
 
 from lakehouse.errors import InvalidSetting, UnknownAsset, UnknownProvider
+from lakehouse.places import PROJECT, config_file
 
-PROJECT = Path(__file__).resolve().parents[1]
 Dialect = Literal["binance", "coinbase", "kraken", "alpha_vantage", "oanda"]
 TimeframeName = Literal["1m", "5m", "15m", "1h", "4h", "1d"]
 SECRET_FIELDS = {"api_key", "token", "webhook_url", "sasl_password", "ssl_key_password"}
@@ -267,6 +267,7 @@ class Settings(BaseSettings):
 
     root: Path
     engine: Literal["spark", "sail"] = "sail"
+    fork_server: bool = True
     spark: SparkOptions = SparkOptions()
     backfill: BackfillDefaults = BackfillDefaults()
     build: BuildOptions = BuildOptions()
@@ -328,10 +329,6 @@ class Settings(BaseSettings):
     def lake(self) -> Path:
         """The lake directory, absolute."""
         return self.root if self.root.is_absolute() else PROJECT / self.root
-
-
-def config_file() -> Path:
-    return Path(os.environ.get("LAKEHOUSE_CONFIG", PROJECT / "conf" / "lakehouse.yml"))
 
 
 @lru_cache

@@ -4,7 +4,7 @@ import ast
 from collections.abc import Iterator
 from pathlib import Path
 
-from lakehouse.settings import PROJECT
+from lakehouse.places import PROJECT
 
 ABOVE = {
     "lakehouse": ("dags", "orchestration", "spark_jobs", "airflow"),

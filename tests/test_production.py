@@ -8,7 +8,8 @@ import pytest
 import yaml
 from dotenv import dotenv_values
 
-from lakehouse.settings import PROJECT, Settings
+from lakehouse.places import PROJECT
+from lakehouse.settings import Settings
 
 FOLDER = PROJECT / "conf" / "airflow"
 FILES = [FOLDER / "local.env", FOLDER / "production.env"]

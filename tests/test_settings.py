@@ -3,7 +3,8 @@ from pathlib import Path
 import pytest
 
 from lakehouse.errors import InvalidSetting, UnknownAsset, UnknownProvider
-from lakehouse.settings import PROJECT, Settings, load_settings
+from lakehouse.places import PROJECT
+from lakehouse.settings import Settings, load_settings
 
 
 @pytest.fixture(autouse=True)

@@ -22,7 +22,8 @@ from filelock import FileLock
 
 from lakehouse.backup.manifest import BackedUp, Kind, Manifest, read_manifest
 from lakehouse.errors import BackupDamaged, UnknownBackup
-from lakehouse.settings import PROJECT, Settings
+from lakehouse.places import PROJECT
+from lakehouse.settings import Settings
 
 LATEST = "latest"
 OF_A_RELEASE = "-release"

@@ -11,6 +11,7 @@ import time
 import traceback
 import warnings
 from collections.abc import Sequence
+from contextlib import suppress
 
 import structlog
 from pyspark.errors import PySparkException
@@ -18,8 +19,10 @@ from rich.console import Console
 from rich.markup import escape
 
 from lakehouse.cli.commands import application
+from lakehouse.cli.forking.service import leave_one_behind
 from lakehouse.engine import is_lost
 from lakehouse.errors import EngineLost, LakehouseError
+from lakehouse.settings import load_settings
 
 # An engine may put a whole plan into one line.
 LONGEST_MESSAGE = 300
@@ -38,7 +41,13 @@ def main(argv: Sequence[str] | None = None) -> None:
     _configure_logging(is_verbose)
     arguments = [argument for argument in given if argument != "--verbose"]
     try:
-        application(next(iter(arguments), ""))(arguments)
+        application(next(iter(arguments), ""))(arguments, prog_name="lakehouse")
+    except SystemExit as end:
+        if not end.code:
+            _leave_a_fork_server()
+        raise
+    except KeyboardInterrupt:  # a command that has something to say of it says it itself
+        _fail("interrupted.", 1, is_verbose)
     except Exception as error:
         met = EngineLost(what="the command") if is_lost(error) else error
         _fail(_told(met), getattr(met, "exit_code", 1), is_verbose)
@@ -48,6 +57,11 @@ def _look_for_garbage_seldom() -> None:
     """At Python's own pace it is a quarter of a short command's time, half of that at its end."""
     gc.set_threshold(*GARBAGE_THRESHOLDS)
     atexit.register(gc.freeze)
+
+
+def _leave_a_fork_server() -> None:
+    with suppress(LakehouseError):  # help, for one, is given under whatever settings
+        leave_one_behind(load_settings())
 
 
 def _told(error: Exception) -> str:

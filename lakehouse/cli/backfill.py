@@ -82,7 +82,7 @@ def _split(text: str) -> list[str]:
 
 def _run(settings: Settings, prepared: Prepared, with_build: bool, as_json: bool) -> Done:
     # Standard output is for the JSON alone.
-    beside = Console(stderr=True, highlight=False) if as_json else console
+    beside = Console(stderr=True, highlight=False) if as_json else console()
     try:
         with progress_shown(prepared.plan, beside) as watcher:
             return pipeline.run(settings, prepared, watcher, with_build=with_build)
@@ -159,7 +159,7 @@ def _show_inventory(tables: list[TableSummary]) -> None:
         row = asdict(table)
         times = (str(row[name] or "")[:16] for name in ("first", "last"))
         shown.add_row(table.table, f"{table.rows:,}", *times)
-    console.print(shown)
+    console().print(shown)
 
 
 def _show_problems(done: Done) -> None:

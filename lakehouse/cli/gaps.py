@@ -160,7 +160,7 @@ def _call_row(batch: Batch, calls: int) -> dict[str, Any]:
 
 def _filled(settings: Settings, request: FillRequest, with_build: bool, as_json: bool) -> Filling:
     # Standard output is for the JSON alone.
-    beside = Console(stderr=True, highlight=False) if as_json else console
+    beside = Console(stderr=True, highlight=False) if as_json else console()
 
     def watching(plan: Sequence[Batch]) -> AbstractContextManager[Watcher]:
         return progress_shown(plan, beside)

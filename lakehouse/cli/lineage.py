@@ -44,7 +44,7 @@ def lineage(run: str | None = RUN, form: Form = FORM, as_json: bool = JSON) -> N
     elif run:
         print_rows([_step(step) for step in steps])
     else:
-        console.print(_tree(drawn))
+        console().print(_tree(drawn))
 
 
 def _arrow(arrow: lines.Arrow) -> dict[str, str]:

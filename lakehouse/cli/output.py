@@ -8,6 +8,7 @@ import sys
 from collections.abc import Sequence
 from datetime import date, datetime
 from enum import StrEnum
+from functools import cache
 from typing import Any
 
 import pyarrow as pa
@@ -23,13 +24,15 @@ class Format(StrEnum):
     PARQUET = "parquet"
 
 
-# Where nobody sees it, a table need not fit a screen.
-console = Console(highlight=False, width=None if sys.stdout.isatty() else 160)
+@cache
+def console() -> Console:
+    """Standard output. Where nobody sees it, a table need not fit a screen."""
+    return Console(highlight=False, width=None if sys.stdout.isatty() else 160)
 
 
 def say(text: str) -> None:
     """A line for people, broken by their terminal only."""
-    console.print(text, soft_wrap=True)
+    console().print(text, soft_wrap=True)
 
 
 def print_rows(rows: Sequence[dict[str, Any]], title: str | None = None) -> None:
@@ -41,7 +44,7 @@ def print_rows(rows: Sequence[dict[str, Any]], title: str | None = None) -> None
         table.add_column(name, justify="right" if is_number else "left", overflow="fold")
     for row in rows:
         table.add_row(*(readable(row[name]) for name in names))
-    console.print(table if rows else "No rows.")
+    console().print(table if rows else "No rows.")
 
 
 def print_json(rows: Sequence[dict[str, Any]]) -> None:

@@ -18,14 +18,13 @@ from rich.progress import (
 )
 
 from lakehouse.backfill import Batch, Watcher
-from lakehouse.cli.output import console
 from lakehouse.errors import LakehouseError
 from lakehouse.landing import Landing
 from lakehouse.sources import Fetched
 
 
 @contextmanager
-def progress_shown(plan: Sequence[Batch], console: Console = console) -> Iterator[Watcher]:
+def progress_shown(plan: Sequence[Batch], console: Console) -> Iterator[Watcher]:
     """A watcher that shows the run on this console for as long as the block lasts."""
     if not console.is_terminal:
         yield Lines(console)

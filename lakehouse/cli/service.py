@@ -12,6 +12,7 @@ from enum import StrEnum
 import typer
 
 from lakehouse import services
+from lakehouse.cli.forking.service import leave_one_behind
 from lakehouse.cli.output import print_json, print_rows, say
 from lakehouse.engine import engine_service
 from lakehouse.engine.java import java_binary
@@ -52,6 +53,7 @@ def up(
         sign_in = pool.submit(ensure_airflow, settings).result() if is_signing_in else None
         for service in starting:
             service.result()
+    leave_one_behind(settings)
     print_rows([_row(running) for running in services.running_services(settings.lake)])
     if sign_in:
         say(f"Airflow: {sign_in.url}  user {sign_in.user}  password {sign_in.password}")

@@ -9,8 +9,9 @@ import pyspark
 
 from lakehouse.engine.java import java_binary
 from lakehouse.errors import JarsMissing
+from lakehouse.places import PROJECT
 from lakehouse.services import Service
-from lakehouse.settings import PROJECT, Settings
+from lakehouse.settings import Settings
 
 NAME = "engine"
 STREAM_NAME = "stream-engine"

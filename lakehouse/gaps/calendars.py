@@ -15,7 +15,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 from lakehouse.errors import InvalidSetting
-from lakehouse.settings import Settings, config_file
+from lakehouse.places import config_file
+from lakehouse.settings import Settings
 from lakehouse.timeframes import EPOCH, step
 
 Ints = NDArray[np.int64]

@@ -11,7 +11,7 @@ import yaml
 from pydantic import BaseModel, ConfigDict, Field, ValidationError
 
 from lakehouse.errors import InvalidSuite, UnknownTable
-from lakehouse.settings import PROJECT
+from lakehouse.places import PROJECT
 
 EXPECTATIONS = PROJECT / "expectations"
 MOST_EXPECTATIONS = 63  # each is one bit of a bigint

@@ -9,8 +9,9 @@ from pathlib import Path
 
 from lakehouse.engine.java import java_binary
 from lakehouse.errors import BrokerStartFailed, EngineStartFailed, JarsMissing
+from lakehouse.places import PROJECT
 from lakehouse.services import Running, Service, free_port
-from lakehouse.settings import PROJECT, Settings
+from lakehouse.settings import Settings
 
 NAME = "kafka"
 JARS = PROJECT / ".cache" / "jars" / "broker"

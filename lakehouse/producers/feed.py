@@ -16,10 +16,11 @@ from websockets.exceptions import InvalidURI, WebSocketException
 
 from lakehouse.errors import EngineStartFailed, InvalidSetting
 from lakehouse.exchange import exchange_service
+from lakehouse.places import config_file
 from lakehouse.producers.journal import Journal
 from lakehouse.producers.metrics import Metrics
 from lakehouse.producers.trades import PROVIDER, TradeReader
-from lakehouse.settings import Settings, config_file
+from lakehouse.settings import Settings
 from lakehouse.sources.adapters.base import LOOPBACK, without_login
 
 log = structlog.get_logger(__name__)

@@ -10,12 +10,13 @@ import structlog
 
 from lakehouse.errors import EngineStartFailed, InvalidSetting
 from lakehouse.exchange import exchange_service
+from lakehouse.places import config_file
 from lakehouse.producers.asking import Asker
 from lakehouse.producers.journal import Journal
 from lakehouse.producers.metrics import Metrics
 from lakehouse.producers.rejected import BETWEEN
 from lakehouse.producers.tickers import TICKER_DIALECTS, TICKER_HOSTS
-from lakehouse.settings import Provider, Settings, config_file
+from lakehouse.settings import Provider, Settings
 from lakehouse.sources.adapters import ADAPTERS
 from lakehouse.sources.problems import Limited, Problem
 

@@ -15,7 +15,7 @@ from typing import Any
 import yaml
 
 from lakehouse.errors import UnknownTable
-from lakehouse.settings import PROJECT
+from lakehouse.places import PROJECT
 from lakehouse.tables.candles import bronze_candles
 from lakehouse.tables.ledgers import LEDGERS
 from lakehouse.tables.ops import OPS

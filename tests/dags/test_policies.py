@@ -11,7 +11,7 @@ from typing import Any
 
 import pytest
 
-from lakehouse.settings import PROJECT
+from lakehouse.places import PROJECT
 from lakehouse.tables import registry, stages
 from orchestration.manners import LAYERS, RETRIES, TIERS
 

@@ -8,7 +8,8 @@ from typing import Any
 
 import pytest
 
-from lakehouse.settings import PROJECT, load_settings
+from lakehouse.places import PROJECT
+from lakehouse.settings import load_settings
 
 
 @pytest.fixture(params=["[]", '["trades", "prices"]'])

@@ -15,7 +15,7 @@ from urllib.parse import quote
 import httpx
 
 from lakehouse.orchestrator import SignIn, signed_in
-from lakehouse.settings import PROJECT
+from lakehouse.places import PROJECT
 from lakehouse.simulated.running import RunningExchange, running_exchange
 from tests.e2e.lakes import Lake, Ran, new_lake
 from tests.orchestration.webhooks import Webhook, running_webhook

@@ -18,7 +18,7 @@ from pathlib import Path
 from tempfile import TemporaryDirectory
 
 from lakehouse import services
-from lakehouse.settings import PROJECT
+from lakehouse.places import PROJECT
 from tests.e2e.forks import HANGS_AFTER, started
 from tests.e2e.lakes import COMMAND, Lake, new_lake
 from tests.e2e.outputs import Comparison, latest_moment

@@ -53,6 +53,7 @@ class Lake:
             "LAKEHOUSE__ROOT": str(self.root),
             "LAKEHOUSE__ENGINE": self.engine,
             "LAKEHOUSE__DATA_DOCS": "false",  # a fifth of a short run's time
+            "LAKEHOUSE__FORK_SERVER": "false",  # most tests are about the command itself
         }
         return {**inherited, **own, **self.extra}
 

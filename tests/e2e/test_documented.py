@@ -8,7 +8,7 @@ from pathlib import Path
 import psutil
 import pytest
 
-from lakehouse.settings import PROJECT
+from lakehouse.places import PROJECT
 from tests.e2e.documented import (
     PAGES,
     WrongPage,

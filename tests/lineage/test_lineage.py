@@ -30,7 +30,8 @@ from lakehouse.lineage import (
     tables,
 )
 from lakehouse.outcomes import Outcome, Recorder
-from lakehouse.settings import PROJECT, Settings, load_settings
+from lakehouse.places import PROJECT
+from lakehouse.settings import Settings, load_settings
 from lakehouse.tables import registry, table_named
 from lakehouse.timeframes import TIMEFRAMES
 
