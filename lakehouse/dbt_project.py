@@ -52,6 +52,12 @@ def quietly(settings: Settings) -> Iterator[list[str]]:
         yield [part for name, place in places.items() for part in (f"--{name}", str(place))]
 
 
+def preparse(settings: Settings) -> None:
+    """Parse the project for the builds of this process and of its forks. Raises BuildFailed."""
+    with quietly(settings) as places:
+        new_manifest(settings, places)
+
+
 def invoke(manifest: Any, arguments: Sequence[str]) -> Any:
     """dbt's own result. The manifest holds what was compiled afterwards: none is used twice."""
     from dbt.cli.main import dbtRunner

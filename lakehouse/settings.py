@@ -28,6 +28,7 @@ from pydantic_settings import (
 
 from lakehouse.errors import InvalidSetting, UnknownAsset, UnknownProvider
 from lakehouse.places import PROJECT, config_file
+from lakehouse.yaml_files import read_yaml
 
 Dialect = Literal["binance", "coinbase", "kraken", "alpha_vantage", "oanda"]
 TimeframeName = Literal["1m", "5m", "15m", "1h", "4h", "1d"]
@@ -352,7 +353,7 @@ def _invalid(error: ValidationError) -> InvalidSetting:
 
 def _refuse_secrets_in_file() -> None:
     try:
-        content: Any = yaml.safe_load(config_file().read_text())
+        content: Any = read_yaml(config_file())
     except (OSError, yaml.YAMLError) as error:
         problem = f"the file cannot be read: {error}"
         raise InvalidSetting(name="(file)", problem=problem, where=config_file()) from None

@@ -3,7 +3,7 @@
 from lakehouse.gate.docs import write_data_docs
 from lakehouse.gate.gate import Gate
 from lakehouse.gate.library import preload
-from lakehouse.gate.suites import Check, Suite, suite_of
+from lakehouse.gate.suites import Check, Suite, load_suites, suite_of
 from lakehouse.gate.verdicts import BatchVerdict, Finding, Judgement, quality_rows
 
 __all__ = [
@@ -13,6 +13,7 @@ __all__ = [
     "Gate",
     "Judgement",
     "Suite",
+    "load_suites",
     "preload",
     "quality_rows",
     "suite_of",

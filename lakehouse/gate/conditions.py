@@ -31,6 +31,7 @@ from pyspark.sql import Column, SparkSession
 from pyspark.sql import functions as F
 from pyspark.sql.types import StructType
 
+from lakehouse.gate.configured import configured_once
 from lakehouse.gate.suites import Check, Suite
 
 RowExpectation = ColumnMapExpectation | ColumnPairMapExpectation | MulticolumnMapExpectation
@@ -57,9 +58,10 @@ class Condition:
     def result(self, values: Mapping[str, Any]) -> ExpectationValidationResult:
         """GX's own verdict over the metrics it asks for, by name. A name absent means None."""
         metrics = {wanted.id: values.get(name) for name, wanted in self.wanted.items()}
-        return self.expectation.metrics_validate(
-            metrics, runtime_configuration={"result_format": dict(RESULT_FORMAT)}
-        )
+        with configured_once(self.expectation):
+            return self.expectation.metrics_validate(
+                metrics, runtime_configuration={"result_format": dict(RESULT_FORMAT)}
+            )
 
 
 @dataclass(frozen=True, slots=True)
@@ -183,7 +185,8 @@ def _compile(
         raise suite.wrong(f"{check.expect} ({check.reason}) names {unknown[0]}, no such column")
     expectation = expectation_of(suite, check)
     try:
-        return _condition(engine, index, check, expectation)
+        with configured_once(expectation):
+            return _condition(engine, index, check, expectation)
     except (GreatExpectationsError, TypeError, ValueError, AttributeError) as error:
         raise suite.wrong(f"{check.expect} ({check.reason}) cannot be computed: {error}") from None
 

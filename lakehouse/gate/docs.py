@@ -24,16 +24,23 @@ if TYPE_CHECKING:
 
 SITE = "lake"
 RESULTS = ".results"
+KEPT_RUNS = 30
 ALL_BATCHES = "all-batches"
 NO_PAGE = "none"  # for no page at all GX would build those of all runs
 
 
 def write_data_docs(
-    verdicts: Sequence[BatchVerdict], lake: Path, run_id: str, now: datetime | None = None
+    verdicts: Sequence[BatchVerdict],
+    lake: Path,
+    run_id: str,
+    now: datetime | None = None,
+    *,
+    keep: int = KEPT_RUNS,
 ) -> Path:
     """Add the pages of a run to `<lake>/data_docs`; the path of its index.
 
-    Takes about 0.1 s a table; earlier runs stay listed.
+    Takes about 0.1 s a table. Of the runs the newest are kept, so many, for GX makes the index
+    anew from all of them; ops.quality_results keeps what every run found.
     """
     folder = (lake / "data_docs").absolute()
     context = _context(folder)
@@ -42,6 +49,7 @@ def write_data_docs(
     with FileLock(folder / ".lock"):
         by_table = groupby(sorted(verdicts, key=_table), key=_table)
         pages = [_store(context, name, list(group), run_id, moment) for name, group in by_table]
+        _forget_old_runs(context, keep)
         # All at once, for GX compiles its templates anew for each call.
         context.build_data_docs(resource_identifiers=[NO_PAGE, *pages])
     return folder / "index.html"
@@ -62,6 +70,17 @@ def _context(folder: Path) -> Any:
     return gx.get_context(mode="ephemeral", project_config=config)
 
 
+def _forget_old_runs(context: Any, keep: int) -> None:
+    """Drop their results; GX drops pages that have none."""
+    results = context.validation_results_store
+    keys = results.list_keys()
+    runs = sorted({(key.run_id.run_time, key.run_id.run_name) for key in keys}, reverse=True)
+    kept = set(runs[:keep])
+    for key in keys:
+        if (key.run_id.run_time, key.run_id.run_name) not in kept:
+            results.remove_key(key)
+
+
 def _table(verdict: BatchVerdict) -> str:
     return verdict.table
 
@@ -71,7 +90,10 @@ def _site(folder: Path) -> dict[str, Any]:
         "class_name": "SiteBuilder",
         "show_how_to_buttons": False,
         "store_backend": _files(folder),
-        "site_index_builder": {"class_name": "DefaultSiteIndexBuilder"},
+        "site_index_builder": {
+            "module_name": "lakehouse.gate.docs_index",
+            "class_name": "RunsIndexBuilder",
+        },
     }
 
 

@@ -70,4 +70,5 @@ def _forget(module: ModuleType) -> None:
 def preload() -> None:
     """Import everything a gate needs, so that the first gate need not."""
     library()
-    importlib.import_module("lakehouse.gate.conditions")
+    for name in ("conditions", "docs_index"):
+        importlib.import_module(f"lakehouse.gate.{name}")

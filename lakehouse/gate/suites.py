@@ -12,6 +12,7 @@ from pydantic import BaseModel, ConfigDict, Field, ValidationError
 
 from lakehouse.errors import InvalidSuite, UnknownTable
 from lakehouse.places import PROJECT
+from lakehouse.yaml_files import read_yaml
 
 EXPECTATIONS = PROJECT / "expectations"
 MOST_EXPECTATIONS = 63  # each is one bit of a bigint
@@ -78,7 +79,7 @@ def load_suite(path: Path) -> Suite:
 
 def _content(path: Path) -> _Content:
     try:
-        return _Content.model_validate(yaml.safe_load(path.read_text()))
+        return _Content.model_validate(read_yaml(path))
     except (OSError, yaml.YAMLError) as error:
         raise InvalidSuite(path=path, problem=f"it cannot be read ({error})") from None
     except ValidationError as error:
@@ -100,13 +101,18 @@ def _refuse_repeated_reasons(suite: Suite) -> None:
         seen.add(check.reason)
 
 
+def load_suites(folder: Path = EXPECTATIONS) -> list[Suite]:
+    """All suites. Raises InvalidSuite, naming the first that is wrong."""
+    return [load_suite(path) for path in sorted(folder.glob("*/*.yml"))]
+
+
 @lru_cache
 def suite_of(table: str, folder: Path = EXPECTATIONS) -> Suite:
     """The suite that guards a table (`bronze.raw_market_data_1m`) or bears that name.
 
     Raises UnknownTable when there is none, InvalidSuite when a file is wrong.
     """
-    suites = [load_suite(path) for path in sorted(folder.glob("*/*.yml"))]
+    suites = load_suites(folder)
     for suite in suites:
         if table == suite.name or table in suite.tables:
             return suite

@@ -10,11 +10,10 @@ import re
 from collections.abc import Iterator
 from functools import lru_cache
 
-import yaml
-
 from lakehouse.streams.stream import STREAMS, Stream
 from lakehouse.tables import BUILT_LAYERS, Table, registry, table_named
 from lakehouse.tables.registry import DBT_MODELS, REF
+from lakehouse.yaml_files import read_yaml
 
 # `source('bronze', 'raw_market_data_' ~ timeframe)` names every source that begins so.
 SOURCE = re.compile(r"\bsource\('(\w+)',\s*'(\w+)'\s*(~?)")
@@ -90,6 +89,6 @@ def _sources(sql: str) -> Iterator[str]:
 
 @lru_cache
 def _declared(layer: str) -> tuple[str, ...]:
-    sources = yaml.safe_load((STAGING / "sources.yml").read_text())["sources"]
+    sources = read_yaml(STAGING / "sources.yml")["sources"]
     of_layer = (source for source in sources if source["name"] == layer)
     return tuple(table["name"] for source in of_layer for table in source["tables"])

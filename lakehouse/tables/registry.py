@@ -12,8 +12,6 @@ from graphlib import TopologicalSorter
 from pathlib import Path
 from typing import Any
 
-import yaml
-
 from lakehouse.errors import UnknownTable
 from lakehouse.places import PROJECT
 from lakehouse.tables.candles import bronze_candles
@@ -22,6 +20,7 @@ from lakehouse.tables.ops import OPS
 from lakehouse.tables.streamed import STREAMED
 from lakehouse.tables.table import Column, Table
 from lakehouse.timeframes import TIMEFRAMES
+from lakehouse.yaml_files import read_yaml
 
 DBT_MODELS = PROJECT / "dbt" / "models"
 LAYERS = ("bronze", "silver", "gold", "ops")
@@ -30,7 +29,7 @@ REF = re.compile(r"\bref\('(\w+)'\)")
 
 
 def _from_dbt(layer: str, path: Path) -> list[Table]:
-    models: list[dict[str, Any]] = yaml.safe_load(path.read_text()).get("models", [])
+    models: list[dict[str, Any]] = read_yaml(path).get("models", [])
     refs = tuple(dict.fromkeys(REF.findall(path.with_suffix(".sql").read_text())))
     return [_dbt_table(layer, model, refs) for model in models]
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from datetime import timedelta
 from pathlib import Path
 
 from pyspark.sql import SparkSession
@@ -35,6 +36,26 @@ def test_an_earlier_run_stays_in_the_index(sail: SparkSession, tmp_path: Path) -
     for run in ("run-1", "run-2"):
         index = write_data_docs(found, tmp_path, run, NOW)
     assert all(run in index.read_text() for run in ("run-1", "run-2"))
+
+
+def test_only_the_newest_runs_are_kept(sail: SparkSession, tmp_path: Path) -> None:
+    found = verdicts(sail)
+    for number in range(4):
+        moment = NOW + timedelta(hours=number)
+        index = write_data_docs(found, tmp_path, f"run-{number}", moment, keep=2)
+    assert ["run-" + n in index.read_text() for n in "0123"] == [False, False, True, True]
+    for kept in ("validations", ".results"):
+        files = [file for file in (index.parent / kept).rglob("run-*/*/*") if file.is_file()]
+        assert {file.parts[-3] for file in files} == {"run-2", "run-3"}
+
+
+def test_the_index_says_which_results_were_good(sail: SparkSession, tmp_path: Path) -> None:
+    gate = Gate("bronze.raw_market_data", load_settings(), NOW)
+    for run, volume in {"good": 1.0, "bad": -1.0}.items():
+        rows = frame_of(sail, [candle(0, volume=volume)])
+        found = gate.judge(gate.annotate(rows)).verdicts
+        index = write_data_docs(found, tmp_path, run, NOW).read_text()
+    assert [index.count(f"ge-{icon}-icon") for icon in ("success", "failed")] == [1, 1]
 
 
 def test_no_verdicts_make_an_empty_index(tmp_path: Path) -> None:

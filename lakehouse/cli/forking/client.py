@@ -15,6 +15,7 @@ import yaml
 from lakehouse.cli.forking.code_state import code_state
 from lakehouse.cli.forking.wire import REFUSED, Request, connect, told
 from lakehouse.places import PROJECT, config_file
+from lakehouse.yaml_files import read_yaml
 
 PATIENCE_SECONDS = 10
 # They start and end processes of the lake, the server among them.
@@ -49,7 +50,7 @@ def _lake() -> Path:
     """The lake directory; settings take ten times as long to tell it, and the fork asks them."""
     root = os.environ.get("LAKEHOUSE__ROOT")
     if root is None:
-        root = yaml.load(config_file().read_bytes(), yaml.CSafeLoader)["root"]
+        root = read_yaml(config_file())["root"]
     return PROJECT / root
 
 

@@ -24,10 +24,11 @@ PATIENCE_SECONDS = 5
 
 def main() -> None:
     """Import what commands import, then run them. Ends when it is told to."""
-    state = code_state()
+    lake, state = Path(sys.argv[1]), code_state()
     from lakehouse.cli.forking import preload
 
-    request = serve(listening(Path(sys.argv[1])), state)
+    preload.read(lake)
+    request = serve(listening(lake), state)
     preload.main(request.arguments)
 
 
