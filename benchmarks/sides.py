@@ -18,6 +18,8 @@ import polars as pl
 
 from benchmarks.watch import Watch
 from lakehouse import services
+from lakehouse.cli.forking.wire import NAME as FORKS
+from lakehouse.cli.forking.wire import connect
 from lakehouse.engine import engine_service
 from lakehouse.places import PROJECT
 from lakehouse.settings import Settings, load_settings
@@ -26,6 +28,7 @@ COMMAND = str(Path(sys.executable).with_name("lakehouse"))
 TABLES = ("bronze", "silver", "gold")
 REMEMBERING = (*TABLES, "ops", "data_docs", "landing", "staging", "dlq")
 ENGINES = ("sail", "spark")
+LONGEST_IMPORT = 60  # seconds
 
 
 class Failed(Exception):
@@ -36,7 +39,7 @@ class Failed(Exception):
 class Ran:
     """A command that ended well: the seconds from its start to its end, and what it printed.
 
-    `watch` saw the command, its children and the engine.
+    `watch` saw the command, its children, the engine and the fork server.
     """
 
     began: float
@@ -64,8 +67,8 @@ def run(
     )
 
     def roots() -> list[int]:
-        engine = services.find(lake, "engine") if lake else None
-        return [process.pid, *([engine.pid] if engine else [])]
+        found = [services.find(lake, name) for name in ("engine", FORKS)] if lake else []
+        return [process.pid, *(service.pid for service in found if service)]
 
     try:
         with Watch(roots) as watch:
@@ -94,9 +97,20 @@ class Lake:
         return load_settings().model_copy(update={"root": self.root, "engine": self.engine})
 
     def __call__(self, *arguments: str) -> Ran:
-        """`lakehouse` with these arguments. Raises Failed."""
+        """`lakehouse` with these arguments, as who is in no hurry meets it. Raises Failed."""
+        self._await_fork_server()
         named = {"LAKEHOUSE__ROOT": str(self.root), "LAKEHOUSE__ENGINE": self.engine}
         return run([COMMAND, *arguments], {**self.variables, **named}, self.root)
+
+    def _await_fork_server(self) -> None:
+        """A command that finds it still importing would run beside that, and without it."""
+        deadline = time.monotonic() + LONGEST_IMPORT
+        while services.find(self.root, FORKS) and time.monotonic() < deadline:
+            try:
+                connect(self.root).close()
+                return
+            except OSError:
+                time.sleep(0.1)
 
     def land(self, pattern: Path, expected: int | None = None, *flags: str) -> Ran:
         """Take files to gold. Raises Failed, also where not `expected` candles were new."""

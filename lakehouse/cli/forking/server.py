@@ -6,11 +6,13 @@ on where its server ends, and ends where the one who called it is killed.
 
 from __future__ import annotations
 
+import atexit
 import os
 import select
 import signal
 import socket
 import sys
+import threading
 from contextlib import suppress
 from datetime import UTC, datetime
 from io import TextIOWrapper
@@ -29,7 +31,21 @@ def main() -> None:
 
     preload.read(lake)
     request = serve(listening(lake), state)
-    preload.main(request.arguments)
+    try:
+        preload.main(request.arguments)
+    except SystemExit as end:
+        _leave(end)
+
+
+def _leave(end: SystemExit) -> None:
+    """What Python does at its end, but for taking everything apart, which would copy most of the
+    memory that is shared with the server: a third of a second."""
+    threading._shutdown()  # type: ignore[attr-defined]
+    atexit._run_exitfuncs()
+    for stream in (sys.stdout, sys.stderr):
+        with suppress(OSError):  # nobody reads any more
+            stream.flush()
+    os._exit(end.code if isinstance(end.code, int) else int(end.code is not None))
 
 
 def listening(lake: Path) -> socket.socket:
