@@ -1,0 +1,59 @@
+"""Commands run by the lake's fork server, and the same ones run by themselves.
+
+    .venv/bin/python -m benchmarks.forks [--rounds 3]
+
+A first day of two assets, not counted, warms Sail and leaves the server; then every round takes the
+next days of the same assets to gold, and asks, once with the server and once without.
+"""
+
+from __future__ import annotations
+
+import argparse
+import tempfile
+from collections import defaultdict
+from datetime import UTC, datetime, timedelta
+from pathlib import Path
+
+from benchmarks.machine import machine, spread
+from benchmarks.sides import Lake
+
+DAY = timedelta(days=1)
+FIRST = datetime(2026, 1, 1, tzinfo=UTC)
+CANDLES = 3_710
+ASKING = {
+    "lakehouse sql, on a mart": ("sql", "select * from gold.mart_daily_metrics"),
+    "lakehouse tables": ("tables",),
+}
+
+
+def add_day(lake: Lake, number: int) -> float:
+    """Seconds of the command; all candles must be new. Raises Failed."""
+    start = FIRST + number * DAY
+    days = ("--from", f"{start:%Y-%m-%d}", "--to", f"{start + DAY:%Y-%m-%d}")
+    return lake.backfill(CANDLES, "--assets", "BTCUSD,ETHUSD", *days).seconds
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(description=__doc__)
+    parser.add_argument("--rounds", type=int, default=3)
+    flags = parser.parse_args()
+    taken: dict[tuple[str, str], list[float]] = defaultdict(list)
+    with tempfile.TemporaryDirectory() as scratch:
+        lake = Lake(Path(scratch) / "lake", "sail")
+        try:
+            add_day(lake, 0)
+            for number in range(flags.rounds * 2):
+                is_forked = "true" if number % 2 else "false"
+                lake.variables["LAKEHOUSE__FORK_SERVER"] = is_forked
+                taken["a day to gold", is_forked].append(add_day(lake, number + 1))
+                for what, command in ASKING.items():
+                    taken[what, is_forked].append(lake(*command).seconds)
+        finally:
+            lake.down()
+    print(machine())
+    for (what, is_forked), seconds in sorted(taken.items()):
+        print(f"{what}, fork server {is_forked}: {spread(seconds)}")
+
+
+if __name__ == "__main__":
+    main()
