@@ -14,6 +14,7 @@ import psutil
 import pytest
 
 from lakehouse import services
+from lakehouse.cli.forking.client import run_in_fork
 from lakehouse.cli.forking.wire import NAME, connect
 from lakehouse.places import PROJECT
 from lakehouse.services import Running
@@ -192,6 +193,16 @@ def test_the_server_runs_nothing_for_who_wants_libraries_set_up_otherwise(
 def test_nobody_else_opens_the_servers_socket(lake: Lake, server: Running) -> None:
     socket = lake.root / ".services" / f"{NAME}.sock"
     assert socket.stat().st_mode & 0o077 == 0
+
+
+@pytest.mark.parametrize("settings", ["engine: sail", "root: [", "- root", "root: /nowhere"])
+def test_a_command_without_a_lake_to_ask_runs_by_itself(
+    settings: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    (tmp_path / "lakehouse.yml").write_text(settings)
+    monkeypatch.setenv("LAKEHOUSE_CONFIG", str(tmp_path / "lakehouse.yml"))
+    monkeypatch.delenv("LAKEHOUSE__ROOT", raising=False)
+    assert run_in_fork(["tables"]) is None
 
 
 def test_down_ends_the_server(lake: Lake, server: Running) -> None:

@@ -34,8 +34,8 @@ def run_in_fork(arguments: Sequence[str]) -> int | None:
         return None
     try:
         connection = connect(_lake())
-    except (OSError, ValueError, yaml.YAMLError):
-        return None
+    except (OSError, ValueError, LookupError, TypeError, yaml.YAMLError):
+        return None  # what is wrong with the settings, the command itself says
     with connection:
         pid = _started(connection, arguments)
         return None if pid == REFUSED else _end_of(pid, connection)

@@ -72,7 +72,8 @@ def serve(server: socket.socket, state: str) -> Request:
             except (EOFError, OSError, ValueError, TypeError):
                 continue
             if request.code_state != state:
-                tell(connection, REFUSED)
+                with suppress(OSError):
+                    tell(connection, REFUSED)
                 _renew_if_outdated(state)
             elif os.fork() == 0:
                 server.close()
@@ -102,8 +103,9 @@ def _kept(request: Request, streams: list[int], connection: socket.socket) -> Re
     _log(f"{command}: process {pid}")
     with suppress(OSError):
         tell(connection, pid)
-        code = _ended(pid, connection)
-        _log(f"{command}: process {pid} ended with {code}")
+    code = _ended(pid, connection)
+    _log(f"{command}: process {pid} ended with {code}")
+    with suppress(OSError):
         tell(connection, code)
     os._exit(0)
 
