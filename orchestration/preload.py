@@ -8,7 +8,6 @@ from __future__ import annotations
 import gc
 
 from lakehouse import dbt_project, gate
-from lakehouse.settings import load_settings
 from lakehouse.sources.adapters import ADAPTERS
 from spark_jobs import (
     bronze_dead_letters,
@@ -29,8 +28,7 @@ __all__ = [
 ]
 
 gate.preload()
-dbt_project.preparse(load_settings())
-load_settings.cache_clear()  # a task sees the file of settings as it is then
+dbt_project.preload()
 for adapter in ADAPTERS.values():
     adapter.warm_up()
 # No worker or task looks for garbage among it, and copies its memory by doing so.
