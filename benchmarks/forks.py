@@ -26,13 +26,6 @@ ASKING = {
 }
 
 
-def add_day(lake: Lake, number: int) -> float:
-    """Seconds of the command; all candles must be new. Raises Failed."""
-    start = FIRST + number * DAY
-    days = ("--from", f"{start:%Y-%m-%d}", "--to", f"{start + DAY:%Y-%m-%d}")
-    return lake.backfill(CANDLES, "--assets", "BTCUSD,ETHUSD", *days).seconds
-
-
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--rounds", type=int, default=3)
@@ -41,11 +34,12 @@ def main() -> None:
     with tempfile.TemporaryDirectory() as scratch:
         lake = Lake(Path(scratch) / "lake", "sail")
         try:
-            add_day(lake, 0)
+            lake.fetch(FIRST, DAY, CANDLES)
             for number in range(flags.rounds * 2):
                 is_forked = "true" if number % 2 else "false"
                 lake.variables["LAKEHOUSE__FORK_SERVER"] = is_forked
-                taken["a day to gold", is_forked].append(add_day(lake, number + 1))
+                ran = lake.fetch(FIRST + (number + 1) * DAY, DAY, CANDLES)
+                taken["a day to gold", is_forked].append(ran.seconds)
                 for what, command in ASKING.items():
                     taken[what, is_forked].append(lake(*command).seconds)
         finally:

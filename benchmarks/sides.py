@@ -10,6 +10,7 @@ import sys
 import time
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
+from datetime import datetime, timedelta
 from functools import cached_property
 from pathlib import Path
 from typing import Any
@@ -19,7 +20,7 @@ import polars as pl
 from benchmarks.watch import Watch
 from lakehouse import services
 from lakehouse.cli.forking.wire import NAME as FORKS
-from lakehouse.cli.forking.wire import connect
+from lakehouse.cli.forking.wire import is_listening
 from lakehouse.engine import engine_service
 from lakehouse.places import PROJECT
 from lakehouse.settings import Settings, load_settings
@@ -106,11 +107,9 @@ class Lake:
         """A command that finds it still importing would run beside that, and without it."""
         deadline = time.monotonic() + LONGEST_IMPORT
         while services.find(self.root, FORKS) and time.monotonic() < deadline:
-            try:
-                connect(self.root).close()
+            if is_listening(self.root):
                 return
-            except OSError:
-                time.sleep(0.1)
+            time.sleep(0.1)
 
     def land(self, pattern: Path, expected: int | None = None, *flags: str) -> Ran:
         """Take files to gold. Raises Failed, also where not `expected` candles were new."""
@@ -123,6 +122,11 @@ class Lake:
         if expected not in (None, result["rows_new"]):
             raise Failed(f"{result['rows_new']:,} candles landed, not {expected:,}")
         return ran
+
+    def fetch(self, start: datetime, length: timedelta, expected: int) -> Ran:
+        """Two assets from the simulated exchange to gold. Raises Failed."""
+        days = ("--from", f"{start:%Y-%m-%d}", "--to", f"{start + length:%Y-%m-%d}")
+        return self.backfill(expected, "--assets", "BTCUSD,ETHUSD", *days)
 
     def outcomes(self, since: float = 0) -> pl.DataFrame:
         """Of the steps that began after that time: step, subject, start, end (seconds), rows_in."""

@@ -20,12 +20,6 @@ WEEK = timedelta(days=7)
 CANDLES = 25_970
 
 
-def add_week(lake: Lake, start: datetime) -> float:
-    """Seconds from the command to the finished tables; all candles must be new. Raises Failed."""
-    days = ("--from", f"{start:%Y-%m-%d}", "--to", f"{start + WEEK:%Y-%m-%d}")
-    return lake.backfill(CANDLES, "--assets", "BTCUSD,ETHUSD", *days).seconds
-
-
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--rounds", type=int, default=3)
@@ -39,11 +33,11 @@ def main() -> None:
         lakes = {engine: Lake(Path(scratch) / engine, engine) for engine in engines}
         try:
             for engine in engines:
-                cold[engine] = add_week(lakes[engine], first)
+                cold[engine] = lakes[engine].fetch(first, WEEK, CANDLES).seconds
             for number in range(1, flags.rounds + 1):
                 for engine in engines:
                     start = first + number * WEEK
-                    taken[engine].append(add_week(lakes[engine], start))
+                    taken[engine].append(lakes[engine].fetch(start, WEEK, CANDLES).seconds)
         finally:
             for lake in lakes.values():
                 lake.down()

@@ -7,8 +7,7 @@ from __future__ import annotations
 
 import gc
 
-from lakehouse import dbt_project, gate
-from lakehouse.sources.adapters import ADAPTERS
+from lakehouse.preloading import preload
 from spark_jobs import (
     bronze_dead_letters,
     bronze_market_data,
@@ -27,9 +26,6 @@ __all__ = [
     "silver_trade_aggregates",
 ]
 
-gate.preload()
-dbt_project.preload()
-for adapter in ADAPTERS.values():
-    adapter.warm_up()
+preload()
 # No worker or task looks for garbage among it, and copies its memory by doing so.
 gc.freeze()

@@ -13,8 +13,8 @@ from lakehouse import Lakehouse, errors
 from lakehouse.cli.commands import application
 from lakehouse.data_dictionary import data_dictionary
 from lakehouse.errors import LakehouseError
+from lakehouse.places import PROJECT
 from lakehouse.settings import (
-    PROJECT,
     AirflowOptions,
     Alerts,
     BackupOptions,

@@ -5,6 +5,7 @@ One page a table and run, its batches taken together; single batches are in ops.
 
 from __future__ import annotations
 
+from collections import defaultdict
 from collections.abc import Mapping, Sequence
 from datetime import UTC, datetime
 from itertools import groupby
@@ -73,11 +74,11 @@ def _context(folder: Path) -> Any:
 def _forget_old_runs(context: Any, keep: int) -> None:
     """Drop their results; GX drops pages that have none."""
     results = context.validation_results_store
-    keys = results.list_keys()
-    runs = sorted({(key.run_id.run_time, key.run_id.run_name) for key in keys}, reverse=True)
-    kept = set(runs[:keep])
-    for key in keys:
-        if (key.run_id.run_time, key.run_id.run_name) not in kept:
+    keys_of: dict[tuple[datetime, str], list[Any]] = defaultdict(list)
+    for key in results.list_keys():
+        keys_of[key.run_id.run_time, key.run_id.run_name].append(key)
+    for run in sorted(keys_of, reverse=True)[keep:]:
+        for key in keys_of[run]:
             results.remove_key(key)
 
 

@@ -1,7 +1,7 @@
 """The index of Data Docs: which runs there are, and whether their results were good.
 
-GX reads each result whole, several milliseconds for each table of each run; of the file as it lies
-there a tenth of that tells the same.
+GX makes objects of each result with all of its checks, 6 ms for each table of each run. The index
+needs two facts of it, which its JSON tells.
 """
 
 from __future__ import annotations

@@ -15,7 +15,7 @@ import pytest
 
 from lakehouse import services
 from lakehouse.cli.forking.client import run_in_fork
-from lakehouse.cli.forking.wire import NAME, connect
+from lakehouse.cli.forking.wire import NAME, is_listening
 from lakehouse.places import PROJECT
 from lakehouse.services import Running
 from tests.e2e.lakes import COMMAND, Lake, Ran, ended, new_lake, same
@@ -42,7 +42,7 @@ def server(lake: Lake) -> Running:
     """The lake's server, listening; a command that finds none leaves one."""
     if not services.find(lake.root, NAME):
         assert lake.run("tables").code == 0
-    until(lambda: is_listening(lake))
+    until(lambda: is_listening(lake.root))
     found = services.find(lake.root, NAME)
     assert found
     return found
@@ -53,14 +53,6 @@ def until(condition: Callable[[], object]) -> None:
     while not condition():
         assert time.monotonic() < deadline
         time.sleep(0.05)
-
-
-def is_listening(lake: Lake) -> bool:
-    try:
-        connect(lake.root).close()
-    except OSError:
-        return False
-    return True
 
 
 def forks(lake: Lake) -> list[tuple[str, int]]:
@@ -176,7 +168,7 @@ def test_a_server_with_old_code_runs_nothing_and_renews_itself(lake: Lake, serve
     os.utime(PROJECT / "lakehouse" / "places.py")
     ran, is_forked = run(lake, "tables")
     assert (ran.code, is_forked) == (0, False)
-    until(lambda: is_listening(lake))
+    until(lambda: is_listening(lake.root))
     ran, is_forked = run(lake, "tables")
     assert (ran.code, is_forked) == (0, True)
     assert services.find(lake.root, NAME) == server

@@ -10,17 +10,14 @@ from lakehouse import dbt_project, gate
 from lakehouse.cli.app import main
 from lakehouse.cli.commands import application
 from lakehouse.errors import LakehouseError
+from lakehouse.preloading import preload
 from lakehouse.settings import load_settings
-from lakehouse.sources.adapters import ADAPTERS
 from lakehouse.tables import registry
 
 __all__ = ["main", "read"]
 
 application()
-gate.preload()
-dbt_project.preload()
-for adapter in ADAPTERS.values():
-    adapter.warm_up()
+preload()
 
 
 def read(lake: Path) -> None:

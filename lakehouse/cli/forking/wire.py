@@ -85,6 +85,15 @@ def connect(lake: Path) -> socket.socket:
     return connection
 
 
+def is_listening(lake: Path) -> bool:
+    """Whether the lake has a server that has imported everything."""
+    try:
+        connect(lake).close()
+    except OSError:
+        return False
+    return True
+
+
 @contextmanager
 def address(lake: Path) -> Iterator[str]:
     """The socket's. A lake's own path may be longer than an address can be."""
