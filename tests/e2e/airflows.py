@@ -63,6 +63,10 @@ class Airflow:
         body = {"conf": form or {}, "logical_date": date}
         return str(self.ask("POST", f"/dags/{dag_id}/dagRuns", body)["dag_run_id"])
 
+    def forget(self, dag_id: str, run_id: str) -> None:
+        path = f"/api/v2/dags/{dag_id}/dagRuns/{quote(run_id, safe='')}"
+        assert self.client.delete(path).is_success
+
     def runs(self, dag_id: str) -> dict[str, str]:
         """State of every run by its id."""
         found = self.ask("GET", f"/dags/{dag_id}/dagRuns?limit=50")["dag_runs"]

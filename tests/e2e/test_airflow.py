@@ -6,6 +6,7 @@ import os
 import time
 from collections import Counter
 from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from urllib.parse import quote
@@ -136,6 +137,16 @@ def test_a_backfill_is_triggered_by_rest_and_a_dry_run_only_tells(airflow: Airfl
     run_id = airflow.trigger(BACKFILL, form)
     assert airflow.wait(BACKFILL, run_id) == "success", airflow.states(BACKFILL, run_id)
     assert_landed_once(airflow, {"2026-02-01"}, ("SOLUSD",))
+
+
+def test_eight_people_who_write_at_once_all_get_their_answer(airflow: Airflow) -> None:
+    days = [f"2026-02-0{day}" for day in range(1, 9)]  # none runs, its DAG is paused
+    for _ in range(2):
+        with ThreadPoolExecutor(len(days)) as people:
+            runs = list(people.map(lambda day: airflow.trigger(DAILY, day=day), days))
+            assert sorted(airflow.runs(DAILY)) == sorted(runs)
+            list(people.map(lambda run: airflow.forget(DAILY, run), runs))
+        assert airflow.runs(DAILY) == {}
 
 
 def test_a_wrong_form_is_refused_in_words(airflow: Airflow) -> None:

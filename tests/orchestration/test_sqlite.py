@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import sqlite3
 import threading
 import time
@@ -9,7 +10,7 @@ from pathlib import Path
 
 import pytest
 
-from orchestration.sqlite import CONNECT_ARGS
+from orchestration.sqlite import CONNECT_ARGS, OneWriter
 
 
 def opened(path: Path, **how: object) -> sqlite3.Connection:
@@ -52,3 +53,49 @@ def test_who_writes_second_waits_its_turn(tmp_path: Path) -> None:
 def test_without_it_the_second_writer_fails(tmp_path: Path) -> None:
     with pytest.raises(sqlite3.OperationalError, match="locked"):
         write_meanwhile(tmp_path / "plain.db")
+
+
+class Busy:
+    """An API whose every answer takes a while; how many requests it was at, at most."""
+
+    def __init__(self) -> None:
+        self.now = self.most = 0
+
+    async def __call__(self, *_: object) -> None:
+        self.now += 1
+        self.most = max(self.most, self.now)
+        await asyncio.sleep(0.01)
+        self.now -= 1
+
+
+def most_at_once(*methods: str) -> int:
+    busy = Busy()
+
+    async def ask() -> None:
+        api = OneWriter(busy)
+        scopes = [{"type": "http", "method": method} for method in methods]
+        await asyncio.gather(*(api(scope, None, None) for scope in scopes))  # type: ignore[arg-type]
+
+    asyncio.run(ask())
+    return busy.most
+
+
+def test_the_api_takes_up_one_writing_request_at_a_time() -> None:
+    assert most_at_once("POST", "PATCH", "DELETE") == 1
+
+
+def test_who_reads_waits_for_nobody() -> None:
+    assert most_at_once("GET", "POST", "GET", "PATCH") == 3
+
+
+def test_a_request_that_fails_lets_the_next_one_through() -> None:
+    async def fail(*_: object) -> None:
+        raise ValueError
+
+    async def ask() -> list[object]:
+        api = OneWriter(fail)
+        scope = {"type": "http", "method": "POST"}
+        asked = (api(scope, None, None) for _ in range(2))  # type: ignore[arg-type]
+        return list(await asyncio.gather(*asked, return_exceptions=True))
+
+    assert [type(failure) for failure in asyncio.run(ask())] == [ValueError, ValueError]
