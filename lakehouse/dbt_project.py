@@ -9,7 +9,7 @@ import os
 import shutil
 import uuid
 import warnings
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager, suppress
 from dataclasses import replace
 from pathlib import Path
@@ -21,6 +21,7 @@ from lakehouse.settings import Settings
 
 DBT = PROJECT / "dbt"
 PARSED = PROJECT / ".cache" / "dbt" / "partial_parse.msgpack"
+OUR_PACKAGES = ("lakehouse", "dbt_spark")
 State = tuple[tuple[Path, int], ...]
 
 _manifests: dict[State, Any] = {}
@@ -53,9 +54,26 @@ def quietly(settings: Settings) -> Iterator[list[str]]:
 
 
 def preparse(settings: Settings) -> None:
-    """Parse the project for the builds of this process and of its forks. Raises BuildFailed."""
+    """Parse the project, and compile what its models call, for the builds of this process and of
+    its forks. Raises BuildFailed."""
     with quietly(settings) as places:
-        new_manifest(settings, places)
+        manifest = new_manifest(settings, places)
+    from dbt_common.clients.jinja import template_cache
+
+    for macro in _called(manifest.macros):
+        template_cache.get_node_template(macro)
+
+
+def _called(macros: Mapping[str, Any]) -> Iterator[Any]:
+    """The project's macros and the adapter's, and all that those call; a third of what there is."""
+    waiting = [name for name, macro in macros.items() if macro.package_name in OUR_PACKAGES]
+    seen = set(waiting)
+    while waiting:
+        macro = macros[waiting.pop()]
+        yield macro
+        called = {name for name in macro.depends_on.macros if name in macros} - seen
+        seen |= called
+        waiting += called
 
 
 def invoke(manifest: Any, arguments: Sequence[str]) -> Any:

@@ -7,7 +7,7 @@ import json
 import pytest
 from deltalake import DeltaTable, write_deltalake
 
-from lakehouse.dbt_project import log_path
+from lakehouse.dbt_project import log_path, new_manifest, preparse, quietly
 from lakehouse.errors import BuildFailed
 from lakehouse.outcomes import Recorder
 from lakehouse.tables import built_tables, table_named
@@ -56,3 +56,14 @@ def test_every_model_is_described_in_what_the_docs_are_made_of(
         reads = {f"model.lakehouse.{name.split('.')[1]}" for name in table.reads}
         ephemeral = {"model.lakehouse.stg_market_data"}
         assert {n for n in depends[table.full_name] if n.startswith("model.")} - ephemeral == reads
+
+
+def test_what_models_call_is_compiled_once_for_all_builds(whole: Lake) -> None:
+    from dbt_common.clients.jinja import template_cache
+
+    template_cache.clear()
+    preparse(whole.settings)
+    with quietly(whole.settings) as places:
+        macros = new_manifest(whole.settings, places).macros.values()
+    waiting = {m.package_name for m in macros if m.macro_sql not in template_cache.file_cache}
+    assert waiting == {"dbt"}

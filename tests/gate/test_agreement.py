@@ -70,6 +70,21 @@ def test_the_counts_are_those_of_gx_on_the_same_rows(
     assert rejected == verdict.rejected > 0
 
 
+def test_a_result_is_the_one_gx_gives_when_it_configures_everything_anew(
+    sail: SparkSession, gate: Gate
+) -> None:
+    judged = gate.judge(gate.annotate(frame_of(sail, faulty_candles(30))))
+    from lakehouse.gate.conditions import RESULT_FORMAT  # GX is imported by now
+
+    for finding in judged.verdicts[0].findings:
+        condition = finding.condition
+        metrics = {m.id: finding.values.get(name) for name, m in condition.wanted.items()}
+        anew = condition.expectation.metrics_validate(
+            metrics, runtime_configuration={"result_format": dict(RESULT_FORMAT)}
+        )
+        assert finding.result().to_json_dict() == anew.to_json_dict()
+
+
 def counts(results: list[Any]) -> dict[str, dict[str, Any]]:
     """What GX says of each expectation, by its reason."""
     names = ("element_count", "unexpected_count", "missing_count", "observed_value")
