@@ -161,8 +161,9 @@ def steps_of(outcomes: list[dict[str, Any]]) -> dict[str, float]:
 
 def layer_of(outcome: dict[str, Any]) -> list[str]:
     if outcome["step"] == "dbt":
-        first = outcome["subject"].split()[0]
-        return ["gold" if first.startswith("mart_") else "silver"]
+        tables = outcome["subject"].split()
+        layers = {"gold" if table.startswith("mart_") else "silver" for table in tables}
+        return [" and ".join(sorted(layers, reverse=True))]
     return [outcome["subject"].split(".")[0]] if outcome["step"] == "gate" else []
 
 

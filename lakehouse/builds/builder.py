@@ -115,7 +115,7 @@ class Builder:
 
     def _take_in(self, part: Slice, stages: list[Stage], is_first: bool) -> None:
         variables = self._variables(part, stages, is_first)
-        for stage in stages:
+        for stage in _together(stages):
             concerned = [t for t in stage if not self._is_left_alone(t, variables)]
             self._transform(concerned, is_first, variables)
             self._gate(concerned, part.arrivals)
@@ -180,3 +180,15 @@ class Builder:
             if gated.rejected:  # they left the table, which is a version of it
                 outcome.version = version_of(table.path(self.settings.lake))
         return gated
+
+
+def _together(stages: list[Stage]) -> list[Stage]:
+    """Neighbouring stages as one where none reads the other: the engine need not wait between."""
+    found: list[Stage] = []
+    for stage in stages:
+        read = {name for table in stage for name in table.reads}
+        if found and read.isdisjoint(table.full_name for table in found[-1]):
+            found[-1] = [*found[-1], *stage]
+        else:
+            found.append(stage)
+    return found

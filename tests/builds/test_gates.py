@@ -38,13 +38,20 @@ def test_silver_is_put_back_when_its_gate_refuses_it(copy: Lake, next_day: pl.Da
     assert all(copy.rows(name).equals(before[name]) for name in BUILT)
 
 
-def test_silver_and_gold_are_put_back_when_the_gate_of_gold_refuses_it(
-    copy: Lake, next_day: pl.DataFrame, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+@pytest.mark.parametrize(
+    "refused", ["gold/mart_technical_indicators", "silver/multi_timeframe_analysis"]
+)
+def test_silver_and_gold_are_put_back_when_the_gate_of_any_table_refuses_it(
+    refused: str,
+    copy: Lake,
+    next_day: pl.DataFrame,
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
 ) -> None:
     before = {name: copy.rows(name) for name in BUILT}
     states = table_states(copy.settings)
     copy.land(next_day)
-    suite = tmp_path / "gold" / "mart_technical_indicators.yml"
+    suite = tmp_path / f"{refused}.yml"
     suite.parent.mkdir()
     suite.write_text(REFUSING)
     with monkeypatch.context() as patched:
