@@ -30,7 +30,8 @@ Candles that are missing are not invented: a window is so many candles, however 
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
@@ -88,9 +89,41 @@ WILDER = 14
 REGIME_WINDOW = 100
 VOLATILE_ABOVE = 1.5
 TREND_FROM = 25.0
+SIDES = ("plus", "minus")
 
-State = Mapping[str, Any]
 Numbers = npt.NDArray[np.float64]
+Arrays = dict[str, Numbers]
+State = Mapping[str, Any]
+
+
+@dataclass(frozen=True, slots=True)
+class Chain:
+    """An average to be, of values of which so many are missing at the beginning: the mean of the
+    first n of the others, then `weight` of each value and the rest of the average before."""
+
+    name: str
+    values: Numbers
+    missing: int
+    n: int
+    weight: float
+
+    def anchor(self, state: State | None) -> tuple[int, float]:
+        """Where it begins, and with what: the first candle's is in `state`, or there is a seed."""
+        if state is not None:
+            return 0, state[self.name]
+        seeded_at = self.missing + self.n - 1
+        return seeded_at, _mean(self.values[self.missing : seeded_at + 1])
+
+    def anchored(self, at: int, anchor: float) -> Numbers:
+        """The values from there on; an average of the anchor alone is the anchor."""
+        return np.concatenate(
+            (np.full(min(at + 1, len(self.values)), anchor), self.values[at + 1 :])
+        )
+
+
+def _mean(values: Numbers) -> float:
+    """The mean, exact for constants."""
+    return float(values[0] + np.mean(values - values[0])) if len(values) else np.nan
 
 
 def technical_indicators(candles: pl.DataFrame) -> pl.DataFrame:
@@ -101,55 +134,66 @@ def technical_indicators(candles: pl.DataFrame) -> pl.DataFrame:
     LOOKBACK of them, or all there are. The others continue from the last of them, exactly as if
     all were computed at once.
     """
-    known = len(candles) - candles["settled"].null_count()
-    last: State = candles["settled"][known - 1] if known else dict.fromkeys(SETTLED)
-    state = last if last["macd_signal"] is not None else None
-    skipped = known if state else 0
-    frame = candles.select("close", "volume").with_columns(**_steps(candles))
-    frame = frame.with_columns(**_windows(frame))
-    frame = frame.with_columns(**_recursions(frame, state, skipped))
-    natr = _natr(frame, candles["settled"].struct.field("natr_14"), skipped)
-    is_volatile = _exceeds_median(natr, REGIME_WINDOW, VOLATILE_ABOVE)
-    frame = frame.with_columns(natr_14=natr, is_volatile=is_volatile).slice(known)
-    return frame.with_columns(**_derived()).with_columns(**_changes(last)).select(INDICATORS)
+    # In arrays, where NaN stands for no value: a short series is many small steps, of which each
+    # takes a microsecond there and a hundred in a frame.
+    settled = candles["settled"]
+    known = len(candles) - settled.null_count()
+    last: State = settled[known - 1] if known else {"macd_signal": None}
+    is_continued = last["macd_signal"] is not None
+    first = known - 1 if is_continued else 0
+    given = {name: candles[name].to_numpy() for name in ("high", "low", "close", "volume")}
+    with np.errstate(divide="ignore", invalid="ignore"):
+        found = given | _steps(**given) | _windows(given["close"], given["volume"])
+        found = {name: values[first:] for name, values in found.items()}
+        found |= _averages(found, last if is_continued else None)
+        found |= _ratios(found)
+    natr = settled.struct.field("natr_14").head(first).to_numpy()
+    exceeds = _exceeds_median(np.concatenate((natr, found["natr_14"])), REGIME_WINDOW)[first:]
+    told = {name: found[name] for name in INDICATORS if name in found}
+    frame = pl.DataFrame(told | {"exceeds_median": exceeds}).fill_nan(None)
+    frame = frame.with_columns(market_regime=REGIME).with_columns(**CHANGES)
+    return frame.slice(known - first).select(INDICATORS)
 
 
-def _steps(candles: pl.DataFrame) -> dict[str, pl.Series]:
-    """What happened from one candle to the next; null for the first."""
-    high, low, close = candles["high"], candles["low"], candles["close"]
-    before = close.shift(1)
-    step, up, down = close.diff(), high.diff(), -low.diff()
-    ranges = {"hl": high - low, "hc": (high - before).abs(), "lc": (low - before).abs()}
-    true_range = pl.DataFrame(ranges).max_horizontal()
+def _steps(high: Numbers, low: Numbers, close: Numbers, volume: Numbers) -> Arrays:
+    """What happened from one candle to the next; nothing for the first."""
+    before, volume_before = _before(close), _before(volume)
+    step, up, down = close - before, high - _before(high), _before(low) - low
+    ranges = (high - low, np.abs(high - before), np.abs(low - before))
     return {
-        "gain": step.clip(lower_bound=0.0),
-        "loss": (-step).clip(lower_bound=0.0),
-        "true_range": true_range.set(before.is_null(), None),
+        "gain": np.maximum(step, 0.0),
+        "loss": np.maximum(-step, 0.0),
+        "true_range": np.maximum.reduce(ranges),
         "plus_dm": _where((up > down) & (up > 0), up),
         "minus_dm": _where((down > up) & (down > 0), down),
-        "log_return": (close / before).log(),
-        "volume_before": candles["volume"].shift(1),
+        "log_return": np.log(close / before),
+        "volume_change": np.where(volume_before == 0, np.nan, volume / volume_before - 1),
     }
 
 
-def _where(condition: pl.Series, value: pl.Series) -> pl.Series:
-    """`value` where the condition holds, 0 where not, null where it is unknown."""
-    return value.set(~condition, 0.0)
+def _before(values: Numbers) -> Numbers:
+    """At each candle the value of the one before."""
+    return np.concatenate(([np.nan], values))[: len(values)]
 
 
-def _windows(frame: pl.DataFrame) -> dict[str, pl.Series]:
-    closes, volumes = (_backwards(frame[name].to_numpy(), 20) for name in ("close", "volume"))
-    distance, missing = _mean_distance(closes), len(frame) - len(closes[0])
-    middle = _padded(pl.Series(closes[0] + distance), missing)
-    deviation = _padded(pl.Series(_deviation(closes, distance)), missing)
-    mean_volume = _padded(pl.Series(volumes[0] + _mean_distance(volumes)), missing)
-    return {
+def _where(condition: npt.NDArray[np.bool_], value: Numbers) -> Numbers:
+    """`value` where the condition holds, 0 where not, nothing where it is unknown."""
+    return np.where(condition | np.isnan(value), value, 0.0)
+
+
+def _windows(close: Numbers, volume: Numbers) -> Arrays:
+    closes, volumes = _backwards(close, 20), _backwards(volume, 20)
+    distance = _mean_distance(closes)
+    middle, deviation = closes[0] + distance, _deviation(closes, distance)
+    mean_volume = volumes[0] + _mean_distance(volumes)
+    found = {
         "sma_20": middle,
         "bollinger_middle": middle,
         "bollinger_upper": middle + 2 * deviation,
         "bollinger_lower": middle - 2 * deviation,
-        "volume_ratio": frame["volume"] / mean_volume.set(mean_volume == 0, None),
+        "volume_ratio": np.where(mean_volume == 0, np.nan, volumes[0] / mean_volume),
     }
+    return {name: _padded(values, len(close)) for name, values in found.items()}
 
 
 def _mean_distance(windows: list[Numbers]) -> Numbers:
@@ -175,125 +219,93 @@ def _backwards(values: Numbers, n: int) -> list[Numbers]:
     return [values[first : first + count] for first in reversed(range(n))]
 
 
-def _recursions(frame: pl.DataFrame, state: State | None, skipped: int) -> dict[str, pl.Series]:
-    """The averages that continue from their own last value; null for the skipped candles."""
+def _padded(values: Numbers, length: int) -> Numbers:
+    """As many values, with nothing before them."""
+    return np.concatenate((np.full(length - len(values), np.nan), values))
 
-    def smooth(name: str, values: pl.Series, n: int, weight: float) -> pl.Series:
-        last = None if state is None else state[name]
-        return _smooth(values.slice(skipped), n, weight, last).rename(name)
 
-    def wilder(name: str, of: pl.Series) -> pl.Series:
-        return smooth(name, of, WILDER, 1 / WILDER)
+def _averages(of: Arrays, state: State | None) -> Arrays:
+    """The averages that continue from their own last value: from `state`, that of the first candle
+    of all, or from their seeds."""
+    wilder = {"avg_gain_14": "gain", "avg_loss_14": "loss", "atr_14": "true_range"}
+    wilder |= {f"avg_{side}_dm_14": f"{side}_dm" for side in SIDES}
+    chains = [Chain(f"ema_{n}", of["close"], 0, n, 2 / (n + 1)) for n in (12, 26)]
+    chains += [Chain(name, of[values], 1, WILDER, 1 / WILDER) for name, values in wilder.items()]
+    found = _smoothed(chains, state)
+    found["macd"] = found["ema_12"] - found["ema_26"]
+    plus, minus = (_percent(found[f"avg_{side}_dm_14"], found["atr_14"]) for side in SIDES)
+    index = _percent(np.abs(plus - minus), plus + minus)
+    signal = Chain("macd_signal", found["macd"], 25, 9, 2 / 10)
+    found |= {"plus_di_14": plus, "minus_di_14": minus}
+    return found | _smoothed([signal, Chain("adx_14", index, 14, WILDER, 1 / WILDER)], state)
 
-    fast, slow = (smooth(f"ema_{n}", frame["close"], n, 2 / (n + 1)) for n in (12, 26))
-    macd = _padded(fast - slow, skipped)
-    atr = wilder("atr_14", frame["true_range"])
-    plus, minus = (wilder(f"avg_{side}_dm_14", frame[f"{side}_dm"]) for side in ("plus", "minus"))
-    plus_di, minus_di = _percent(plus, atr), _percent(minus, atr)
-    index = _padded(_percent((plus_di - minus_di).abs(), plus_di + minus_di), skipped)
-    averages = {
-        "ema_12": fast,
-        "ema_26": slow,
-        "macd_signal": smooth("macd_signal", macd, 9, 2 / 10),
-        "avg_gain_14": wilder("avg_gain_14", frame["gain"]),
-        "avg_loss_14": wilder("avg_loss_14", frame["loss"]),
-        "atr_14": atr,
-        "avg_plus_dm_14": plus,
-        "avg_minus_dm_14": minus,
-        "plus_di_14": plus_di,
-        "minus_di_14": minus_di,
-        "adx_14": wilder("adx_14", index),
+
+def _smoothed(chains: Sequence[Chain], state: State | None) -> Arrays:
+    """By name, `weight` of each value and the rest of the average before."""
+    anchors = {chain.name: chain.anchor(state) for chain in chains}
+    frame = pl.DataFrame({c.name: c.anchored(*anchors[c.name]) for c in chains})
+    average = (pl.col(c.name).ewm_mean(alpha=c.weight, adjust=False) for c in chains)
+    found = {
+        name: values.to_numpy().copy() for name, values in frame.select(average).to_dict().items()
     }
-    return {name: _padded(values, skipped) for name, values in averages.items()} | {"macd": macd}
+    for name, (at, _) in anchors.items():
+        found[name][:at] = np.nan
+    return found
 
 
-def _smooth(values: pl.Series, n: int, weight: float, last: float | None) -> pl.Series:
-    """`weight` of the value and the rest of the average before, which is `last` or the seed."""
-    if last is not None:
-        chain = pl.concat([pl.Series([last]), values])
-        return chain.ewm_mean(alpha=weight, adjust=False).slice(1)
-    first = values.null_count() + n
-    if len(values) < first:
-        return pl.repeat(None, len(values), dtype=pl.Float64, eager=True)
-    seed = _mean(values.slice(first - n, n))
-    chain = pl.concat([pl.Series([seed]), values.slice(first)])
-    return _padded(chain.ewm_mean(alpha=weight, adjust=False), first - 1)
+def _percent(part: Numbers, whole: Numbers) -> Numbers:
+    return np.where(whole == 0, 0.0, 100 * part / whole)
 
 
-def _mean(values: pl.Series) -> float:
-    """The mean, exact for constants."""
-    first = float(values[0])
-    return first + float(sum(values - first)) / len(values)
+def _ratios(of: Arrays) -> Arrays:
+    gain, loss = of["avg_gain_14"], of["avg_loss_14"]
+    return {
+        "rsi_14": np.where(gain + loss == 0, 50.0, 100 * gain / (gain + loss)),
+        "natr_14": of["atr_14"] / of["close"],
+        "macd_histogram": of["macd"] - of["macd_signal"],
+    }
 
 
-def _padded(values: pl.Series, nulls: int) -> pl.Series:
-    return pl.concat([pl.repeat(None, nulls, dtype=values.dtype, eager=True), values])
-
-
-def _percent(part: pl.Series, whole: pl.Series) -> pl.Series:
-    return (100 * part / whole).set(whole == 0, 0.0)
-
-
-def _natr(frame: pl.DataFrame, known: pl.Series, skipped: int) -> pl.Series:
-    fresh = (frame["atr_14"] / frame["close"]).slice(skipped)
-    return pl.concat([known.slice(0, skipped), fresh])
-
-
-def _exceeds_median(values: pl.Series, n: int, factor: float) -> pl.Series:
-    """Whether each value exceeds `factor` times the median of it and the n - 1 before it, n even.
+def _exceeds_median(values: Numbers, n: int) -> Numbers:
+    """1 where a value exceeds VOLATILE_ABOVE times the median of it and the n - 1 before it, n
+    even, else 0.
 
     Counting what a value exceeds takes a tenth of the time that a median does, and tells, unless
-    it is exactly half of them. Null until n values are known.
+    it is exactly half of them. Nothing until n values are known.
     """
-    known = values.drop_nulls().to_numpy()
+    known = values[np.isnan(values).sum() :]
     last = known[n - 1 :]
     exceeded = np.zeros(len(last), dtype=np.uint8)
-    for value in _backwards(factor * known, n):
+    for value in _backwards(VOLATILE_ABOVE * known, n):
         exceeded += last > value
     exceeds = exceeded > n // 2
     for i in np.flatnonzero(exceeded == n // 2):
-        exceeds[i] = last[i] > factor * np.median(known[i : i + n])
-    return _padded(pl.Series(exceeds), len(values) - len(exceeds))
+        exceeds[i] = last[i] > VOLATILE_ABOVE * np.median(known[i : i + n])
+    return _padded(exceeds.astype(np.float64), len(values))
 
 
-def _derived() -> dict[str, pl.Expr]:
-    gain, loss = pl.col("avg_gain_14"), pl.col("avg_loss_14")
-    rsi = 100 * gain / (gain + loss)
-    macd, signal = pl.col("macd"), pl.col("macd_signal")
-    before = pl.col("volume_before")
-    return {
-        "rsi_14": pl.when(gain + loss == 0).then(50.0).otherwise(rsi),
-        "macd_histogram": macd - signal,
-        "volume_change": pl.when(before != 0).then(pl.col("volume") / before - 1),
-        "market_regime": _market_regime(),
-    }
-
-
-def _market_regime() -> pl.Expr:
-    is_volatile, trend = pl.col("is_volatile"), pl.col("adx_14")
+def _regime() -> pl.Expr:
+    exceeds, trend = pl.col("exceeds_median"), pl.col("adx_14")
     regime = (
-        pl.when(is_volatile)
+        pl.when(exceeds == 1)
         .then(pl.lit("volatile"))
         .when(trend >= TREND_FROM)
         .then(pl.lit("trend"))
         .otherwise(pl.lit("range"))
     )
-    return pl.when(is_volatile.is_not_null() & trend.is_not_null()).then(regime)
+    return pl.when(exceeds.is_not_null() & trend.is_not_null()).then(regime)
 
 
-def _changes(last: State) -> dict[str, pl.Expr]:
-    """What differs from the candle before, which is `last` for the first one."""
+def _changes() -> dict[str, pl.Expr]:
+    """What differs from the candle before."""
     regime, histogram = pl.col("market_regime"), pl.col("macd_histogram")
-    regime_before = regime.shift(1, fill_value=pl.lit(last["market_regime"], dtype=pl.String))
-    before = histogram.shift(1, fill_value=pl.lit(_histogram(last), dtype=pl.Float64))
+    before = histogram.shift(1)
     is_up, is_down = (histogram > 0) & (before <= 0), (histogram < 0) & (before >= 0)
     return {
-        "is_regime_start": regime.is_not_null() & regime.ne_missing(regime_before),
+        "is_regime_start": regime.is_not_null() & regime.ne_missing(regime.shift(1)),
         "macd_cross": pl.when(is_up).then(pl.lit("up")).when(is_down).then(pl.lit("down")),
     }
 
 
-def _histogram(state: State) -> float | None:
-    if state["macd_signal"] is None:
-        return None
-    return float(state["ema_12"] - state["ema_26"] - state["macd_signal"])
+# Written down once: an expression takes longer to make than to compute over a short series.
+REGIME, CHANGES = _regime(), _changes()
