@@ -29,6 +29,8 @@ NAME = re.compile(r"(?P<symbol>[A-Za-z0-9]+(?:[_-][A-Za-z]+)?)-(?P<timeframe>\d+
 UNITS = ((5e9, 1_000_000), (5e12, 1_000), (5e15, 1), (float("inf"), 0.001))
 LOCAL_FORMATS = ("%Y-%m-%d %H:%M:%S%.f", "%Y-%m-%d %H:%M", "%Y-%m-%d")
 ROWS_A_BATCH = 50_000
+# Each writes a file to where rows are staged, and those are read several times.
+MOST_TASKS = 64
 
 
 @dataclass(frozen=True, slots=True)
@@ -57,12 +59,13 @@ def named_in(path: str) -> tuple[str | None, str | None]:
 
 
 def candle_frame(session: SparkSession, files: list[CandleFile]) -> DataFrame:
-    """The files' rows as landing rows (landing_rows.LANDING_DDL), one task a file."""
+    """The files' rows as landing rows (landing_rows.LANDING_DDL), a few files a task."""
     described = session.createDataFrame(
         [(f.path, f.asset_pair, f.timeframe, f.provider, f.batch_id) for f in files],
         "path string, asset_pair string, timeframe string, provider string, batch_id string",
     )
-    return described.repartition(len(files), "path").mapInArrow(_read_all, LANDING_DDL)
+    tasks = min(len(files), MOST_TASKS)
+    return described.repartition(tasks, "path").mapInArrow(_read_all, LANDING_DDL)
 
 
 def _read_all(batches: Iterator[pa.RecordBatch]) -> Iterator[pa.RecordBatch]:
@@ -174,10 +177,9 @@ def _from_text(column: pl.Expr) -> list[pl.Expr]:
 
 
 def _raw_where_null(parsed: pl.DataFrame, part: pl.DataFrame) -> pl.Series:
-    is_broken = parsed.select(pl.any_horizontal(pl.all().is_null())).to_series()
-    raw = pl.Series("raw", [None] * parsed.height, dtype=pl.String)
-    positions = is_broken.arg_true()
-    if positions.is_empty():
+    raw = pl.Series("raw", [None], dtype=pl.String).new_from_index(0, parsed.height)
+    if not any(column.null_count() for column in parsed):
         return raw
+    positions = parsed.select(pl.any_horizontal(pl.all().is_null())).to_series().arg_true()
     texts = [json.dumps(row, default=str) for row in part[positions].iter_rows(named=True)]
     return raw.scatter(positions, texts)

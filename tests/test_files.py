@@ -151,3 +151,14 @@ def test_workers_read_each_file_into_landing_rows(
     assert {row["source"] for row in rows} == {file.path for file in files}
     assert {row["batch_id"] for row in rows} == {file.batch_id for file in files}
     assert {row["asset_pair"] for row in rows} == {"BTCUSD"}
+
+
+def test_more_files_than_tasks_are_all_read(
+    tmp_path: Path, settings: Settings, spark: SparkSession, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("lakehouse.files.MOST_TASKS", 2)
+    for minute in range(5):
+        dump(tmp_path, f"BTCUSDT-1m-2026-0{minute + 1}.csv", [binance_line(minute)])
+    found = candle_frame(spark, describe(settings, str(tmp_path / "*.csv")))
+    minutes = [row["timestamp"].minute for row in found.toArrow().to_pylist()]
+    assert sorted(minutes) == [0, 1, 2, 3, 4]
