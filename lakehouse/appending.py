@@ -31,7 +31,7 @@ def append_new(
     """
     before = DeltaTable(str(path))
     files = candle_files(before)
-    if any(file.may_hold(e.asset_pair, e.first, e.last) for e in extents for file in files):
+    if any(file.may_hold(e.first, e.last) for e in extents for file in files.get(e.asset_pair, [])):
         return None
     rows.write.options(**CHEAP).partitionBy(*table.partition_by).parquet(str(scratch))
     try:

@@ -81,13 +81,13 @@ def _at_most(settings: Settings, arrivals: list[Arrival]) -> Counter[str]:
     files = {name: _files(settings, name) for name in {arrival.timeframe for arrival in arrivals}}
     found: Counter[str] = Counter()
     for arrival in arrivals:
-        asset_pair, since = arrival.asset_pair, arrival.since
-        may_hold = [f for f in files[arrival.timeframe] if f.may_hold(asset_pair, since)]
-        found[asset_pair] += sum(file.rows for file in may_hold)
+        of_asset = files[arrival.timeframe].get(arrival.asset_pair, [])
+        may_hold = [file for file in of_asset if file.may_hold(arrival.since)]
+        found[arrival.asset_pair] += sum(file.rows for file in may_hold)
     return found
 
 
-def _files(settings: Settings, timeframe: str) -> list[CandleFile]:
+def _files(settings: Settings, timeframe: str) -> dict[str, list[CandleFile]]:
     return candle_files(DeltaTable(str(bronze_table(timeframe).path(settings.lake))))
 
 
