@@ -98,12 +98,11 @@ State = Mapping[str, Any]
 
 @dataclass(frozen=True, slots=True)
 class Chain:
-    """An average to be, of values of which so many are missing at the beginning: the mean of the
-    first n of the others, then `weight` of each value and the rest of the average before."""
+    """An average to be: the mean of the first n values, then `weight` of each value and the rest of
+    the average before. Values may be missing at the beginning."""
 
     name: str
     values: Numbers
-    missing: int
     n: int
     weight: float
 
@@ -111,14 +110,19 @@ class Chain:
         """Where it begins, and with what: the first candle's is in `state`, or there is a seed."""
         if state is not None:
             return 0, state[self.name]
-        seeded_at = self.missing + self.n - 1
-        return seeded_at, _mean(self.values[self.missing : seeded_at + 1])
+        missing = _missing(self.values)
+        return missing + self.n - 1, _mean(self.values[missing : missing + self.n])
 
     def anchored(self, at: int, anchor: float) -> Numbers:
         """The values from there on; an average of the anchor alone is the anchor."""
-        return np.concatenate(
-            (np.full(min(at + 1, len(self.values)), anchor), self.values[at + 1 :])
-        )
+        chain = self.values.copy()
+        chain[: at + 1] = anchor
+        return chain
+
+
+def _missing(values: Numbers) -> int:
+    """How many are, all of them at the beginning."""
+    return int(np.isnan(values).sum())
 
 
 def _mean(values: Numbers) -> float:
@@ -229,15 +233,15 @@ def _averages(of: Arrays, state: State | None) -> Arrays:
     of all, or from their seeds."""
     wilder = {"avg_gain_14": "gain", "avg_loss_14": "loss", "atr_14": "true_range"}
     wilder |= {f"avg_{side}_dm_14": f"{side}_dm" for side in SIDES}
-    chains = [Chain(f"ema_{n}", of["close"], 0, n, 2 / (n + 1)) for n in (12, 26)]
-    chains += [Chain(name, of[values], 1, WILDER, 1 / WILDER) for name, values in wilder.items()]
+    chains = [Chain(f"ema_{n}", of["close"], n, 2 / (n + 1)) for n in (12, 26)]
+    chains += [Chain(name, of[values], WILDER, 1 / WILDER) for name, values in wilder.items()]
     found = _smoothed(chains, state)
     found["macd"] = found["ema_12"] - found["ema_26"]
     plus, minus = (_percent(found[f"avg_{side}_dm_14"], found["atr_14"]) for side in SIDES)
     index = _percent(np.abs(plus - minus), plus + minus)
-    signal = Chain("macd_signal", found["macd"], 25, 9, 2 / 10)
+    signal = Chain("macd_signal", found["macd"], 9, 2 / 10)
     found |= {"plus_di_14": plus, "minus_di_14": minus}
-    return found | _smoothed([signal, Chain("adx_14", index, 14, WILDER, 1 / WILDER)], state)
+    return found | _smoothed([signal, Chain("adx_14", index, WILDER, 1 / WILDER)], state)
 
 
 def _smoothed(chains: Sequence[Chain], state: State | None) -> Arrays:
@@ -245,9 +249,7 @@ def _smoothed(chains: Sequence[Chain], state: State | None) -> Arrays:
     anchors = {chain.name: chain.anchor(state) for chain in chains}
     frame = pl.DataFrame({c.name: c.anchored(*anchors[c.name]) for c in chains})
     average = (pl.col(c.name).ewm_mean(alpha=c.weight, adjust=False) for c in chains)
-    found = {
-        name: values.to_numpy().copy() for name, values in frame.select(average).to_dict().items()
-    }
+    found = {each.name: each.to_numpy(writable=True) for each in frame.select(average)}
     for name, (at, _) in anchors.items():
         found[name][:at] = np.nan
     return found
@@ -273,7 +275,7 @@ def _exceeds_median(values: Numbers, n: int) -> Numbers:
     Counting what a value exceeds takes a tenth of the time that a median does, and tells, unless
     it is exactly half of them. Nothing until n values are known.
     """
-    known = values[np.isnan(values).sum() :]
+    known = values[_missing(values) :]
     last = known[n - 1 :]
     exceeded = np.zeros(len(last), dtype=np.uint8)
     for value in _backwards(VOLATILE_ABOVE * known, n):
